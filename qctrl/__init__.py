@@ -1,0 +1,27 @@
+"""Open control stack between Qiskit and a superconducting QPU."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qctrl.access import ProviderService
+    from qctrl.primitives import EstimatorV2, SamplerV2
+
+__all__ = ["EstimatorV2", "ProviderService", "SamplerV2", "__version__"]
+
+__version__ = "0.1.0"
+
+# Loaded on first use (PEP 562): firmware imports qctrl.protocol and must not pay for Qiskit.
+_ROOM_OF = {"ProviderService": "qctrl.access", "SamplerV2": "qctrl.primitives", "EstimatorV2": "qctrl.primitives"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'qctrl' has no attribute {name!r}")
+    return getattr(importlib.import_module(_ROOM_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

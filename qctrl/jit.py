@@ -1,0 +1,8 @@
+"""The one dict of Numba options, so that every kernel is compiled alike."""
+
+from __future__ import annotations
+
+from typing import Final
+
+JIT: Final = {"cache": True, "nogil": True}
+"""Options of every ``numba.njit``; never ``fastmath``, which breaks NaN checks and reproducibility."""

@@ -1,0 +1,90 @@
+"""``Run``: how often and in which order a loaded program is played."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from qctrl.errors import ProtocolError
+from qctrl.protocol import _container, limits
+
+KIND: Final = b"RUN "
+_BODY: Final = b"BODY"
+
+CaptureMode: TypeAlias = Literal["bits", "iq", "iq_mean", "trace", "trace_mean", "bits+iq"]
+
+
+class SimOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Switches that only an emulator understands; hardware refuses a run that carries them."""
+
+    seed: int | None = None
+    """Seed of all random numbers; None lets the emulator draw one and report it."""
+    noise: bool = True
+    """False removes every random process but the measurement outcome itself."""
+    levels: int = 3
+    """Levels per transmon in the state engine."""
+    time_s: float = 0.0
+    """Simulated time of day, for slow drift."""
+    pub_index: int = 0
+    """Place of the pub in its job, so that equal pubs draw different numbers."""
+
+
+class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One execution request; hashes are hex, ranges are half open from ``first`` over ``n``."""
+
+    run_id: str
+    epoch: int
+    setup_hash: str
+    program_hash: str
+    patch_hash: str
+    """Empty if the program has no open slots."""
+    first_binding: int
+    n_bindings: int
+    first_shot: int
+    n_shots: int
+    rep_delay_ticks: int
+    """Idle time between the end of a shot and the start of the next, at least."""
+    capture_mode: CaptureMode = "bits"
+    loop_order: Literal["binding_major"] = "binding_major"
+    chunk: int = 0
+    iteration_limit: int = 1_000_000
+    """Most flow instructions in one shot; exceeding it is an error."""
+    sim: SimOptions | None = None
+
+    def verify(self) -> None:
+        """Check every range.
+
+        Raises:
+            ProtocolError: A count is out of range.
+        """
+        checks = (
+            (1 <= self.n_shots <= limits.MAX_SHOTS, f"n_shots {self.n_shots} not in 1..{limits.MAX_SHOTS}"),
+            (1 <= self.n_bindings <= limits.MAX_BINDINGS, f"n_bindings {self.n_bindings} out of range"),
+            (min(self.first_binding, self.first_shot, self.epoch, self.chunk) >= 0, "a count is negative"),
+            (self.rep_delay_ticks >= 0, "rep_delay_ticks is negative"),
+            (self.iteration_limit >= 1, "iteration_limit is not positive"),
+            (self.sim is None or self.sim.levels in (2, 3), "levels must be 2 or 3"),
+        )
+        for holds, text in checks:
+            if not holds:
+                raise ProtocolError(f"run: {text}")
+
+    def to_bytes(self) -> bytes:
+        """Return the wire form."""
+        return _container.pack(KIND, [(_BODY, msgspec.json.encode(self))])
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Run:
+        """Return the run in ``data``.
+
+        Raises:
+            ProtocolError: The bytes are damaged or a count is out of range.
+        """
+        sections = _container.unpack(KIND, data, (_BODY,))
+        try:
+            run = msgspec.json.decode(sections[_BODY], type=cls)
+        except msgspec.MsgspecError as error:
+            raise ProtocolError(f"RUN: {error}") from error
+        run.verify()
+        return run
