@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from qctrl.version import __version__
+
 if TYPE_CHECKING:
     from qctrl.access import ProviderService
     from qctrl.primitives import EstimatorV2, SamplerV2
 
 __all__ = ["EstimatorV2", "ProviderService", "SamplerV2", "__version__"]
-
-__version__ = "0.1.0"
 
 # Loaded on first use (PEP 562): firmware imports qctrl.protocol and must not pay for Qiskit.
 _ROOM_OF = {"ProviderService": "qctrl.access", "SamplerV2": "qctrl.primitives", "EstimatorV2": "qctrl.primitives"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-JIT: Final = {"cache": True, "nogil": True}
+JIT: Final[dict[str, Any]] = {"cache": True, "nogil": True}
 """Options of every ``numba.njit``; never ``fastmath``, which breaks NaN checks and reproducibility."""

@@ -1,0 +1,157 @@
+"""The emulator's hidden truth: the device that a laboratory would have to measure.
+
+Only the emulator reads these files. All values are SI (Hz, s, rad), amplitudes are fractions of a port's full scale.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from qctrl.errors import ConfigError
+from qctrl.strict_yaml import StrictModel, parse_text, problem, read_text, validate
+
+_Positive = Annotated[float, Field(gt=0)]
+
+
+class FluxTruth(StrictModel):
+    """Tuning curve ``f(x) = (f_top + |alpha|) [cos^2 + d^2 sin^2]^(1/4) - |alpha|`` (Koch 2007, eq. 2.18).
+
+    The angle is ``pi (x - offset_fs) / period_fs``. ``f_top`` follows from the qubit's frequency at ``x = 0``.
+    """
+
+    period_fs: _Positive
+    """Flux quantum in fractions of the port's full scale."""
+    offset_fs: float = 0.0
+    asymmetry: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class QubitTruth(StrictModel):
+    """One transmon."""
+
+    frequency: _Positive
+    """Hz, 0-1 transition with the flux port at 0; bare, which is dressed up to g_idle^2 / detuning."""
+    anharmonicity: Annotated[float, Field(lt=0)]
+    t1: _Positive
+    t2_echo: _Positive
+    t1_21: _Positive | None = None
+    """Decay time of level 2 to level 1; half of ``t1`` unless given."""
+    drive_port: str
+    flux_port: str | None = None
+    flux: FluxTruth | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> QubitTruth:
+        if self.t2_echo > 2 * self.t1:
+            raise problem(f"t2_echo {self.t2_echo:g} s exceeds 2 t1 = {2 * self.t1:g} s", "lower it", "t2_echo")
+        if (self.flux_port is None) != (self.flux is None):
+            raise problem("flux_port and flux belong together", "give both or neither")
+        return self
+
+
+class CouplerTruth(StrictModel):
+    """A coupler that mediates ``-g_qc^2 / (f_c(x) - f)`` on top of a direct coupling (Yan 2018, eq. 3).
+
+    ``g(x) = g_idle - g_qc^2 [1 / (f_c(x) - f) - 1 / (f_c(0) - f)]``, where the coupler stands at
+    ``f_c(x) = frequency |cos(pi x / period_fs)|^(1/2)`` and f is the mean idle frequency of the two qubits: g falls
+    monotonically from ``g_idle`` as ``|x|`` grows.
+    """
+
+    port: str
+    frequency: _Positive
+    period_fs: Annotated[float, Field(gt=2)]
+    g_qc: _Positive
+
+
+class EdgeTruth(StrictModel):
+    """The exchange coupling of two neighbours."""
+
+    g_idle: float
+    coupler: CouplerTruth | None = None
+
+
+class LineTruth(StrictModel):
+    """A drive line from DAC to qubit."""
+
+    rabi_hz_per_fs: _Positive
+    """Rabi frequency on resonance at full scale, Hz."""
+    phase: float = 0.0
+    lo_error: float = 0.0
+    """Physical LO frequency minus the Setup's, Hz."""
+    gain_imbalance: float = 0.0
+    phase_imbalance: float = 0.0
+    offset_i: float = 0.0
+    offset_q: float = 0.0
+
+
+class ResonatorTruth(StrictModel):
+    """A readout resonator. It stands at ``frequency + chi_0s`` while its qubit is in level s (``chi_00 = 0``)."""
+
+    feedline: str
+    frequency: _Positive
+    """Hz, with the qubit in level 0."""
+    kappa: _Positive
+    """Linewidth / 2 pi, Hz."""
+    chi_01: float
+    chi_02: float
+
+
+class FeedlineTruth(StrictModel):
+    """A multiplexed readout line, in reflection."""
+
+    readout_port: str
+    acquire_port: str
+    input_scale: _Positive
+    """Amplitude at the resonators for a full-scale DAC sample, sqrt(photons / s)."""
+    adc_scale: _Positive
+    """ADC fraction of full scale per sqrt(photons / s) of output field."""
+    efficiency: Annotated[float, Field(gt=0, le=1)]
+    """Noise is ``1 / (2 efficiency dt)`` photons/s per sample and quadrature: heterodyne detection, vacuum 1/2."""
+    phase: float = 0.0
+    delay: Annotated[float, Field(ge=0)] = 0.0
+    """Readout DAC to ADC, s; a whole number of samples."""
+
+
+class Truth(StrictModel):
+    """The whole hidden device; qubit indices follow the order of ``qubits``."""
+
+    schema_: Annotated[Literal["qctrl.truth/1"], Field(alias="schema")]
+    device: str
+    qubits: Annotated[dict[str, QubitTruth], Field(min_length=1)]
+    edges: dict[str, EdgeTruth]
+    lines: dict[str, LineTruth]
+    resonators: dict[str, ResonatorTruth]
+    feedlines: dict[str, FeedlineTruth]
+
+    @model_validator(mode="after")
+    def _check(self) -> Truth:
+        for name in self.edges:
+            ends = name.split("-")
+            if len(ends) != 2 or not set(ends) <= set(self.qubits) or ends[0] == ends[1]:
+                raise problem("an edge joins two known qubits", "name it as in q0-q1", "edges", name)
+        for name, qubit in self.qubits.items():
+            if qubit.drive_port not in self.lines:
+                at = ("qubits", name, "drive_port")
+                raise problem(f"port {qubit.drive_port} is not among lines", "add the line", *at)
+        for name, resonator in self.resonators.items():
+            if name not in self.qubits or resonator.feedline not in self.feedlines:
+                raise problem("a resonator has a known qubit and feedline", "correct it", "resonators", name)
+        return self
+
+    @property
+    def hash(self) -> bytes:
+        """32-byte blake2b of the canonical content."""
+        return blake2b(self.model_dump_json().encode(), digest_size=32).digest()
+
+
+def load_truth(path: Path) -> Truth:
+    """Return the truth in the YAML file ``path``.
+
+    Raises:
+        ConfigError: The file cannot be read, is not YAML, or breaks the schema; lines are ``file:line:column: ...``.
+    """
+    source = parse_text(read_text(path, ConfigError), str(path), ConfigError)
+    return validate(source, Truth, ConfigError)

@@ -1,0 +1,1 @@
+"""The physics behind the emulator."""

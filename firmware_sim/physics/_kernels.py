@@ -1,0 +1,248 @@
+"""Numba kernels of the emulator: counter-based random numbers, resonator responses, shots of readout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+
+from qctrl.jit import JIT
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+    Bytes: TypeAlias = NDArray[np.uint8]
+    Words: TypeAlias = NDArray[np.uint64]
+    Integers: TypeAlias = NDArray[np.int64]
+    Reals: TypeAlias = NDArray[np.float64]
+    Complexes: TypeAlias = NDArray[np.complex128]
+    Pair: TypeAlias = tuple[Integers, Integers]
+    Header: TypeAlias = tuple[Words, np.uint64, np.uint64]
+    Tables: TypeAlias = tuple[Complexes, Complexes, Complexes, Complexes, NDArray[np.bool_]]
+
+_U64 = np.uint64
+_LOW = _U64(0xFFFFFFFF)
+_S32 = _U64(32)
+_M0 = _U64(0xD2E7470EE14C6C93)
+_M1 = _U64(0xCA5A826395121157)
+_W0 = _U64(0x9E3779B97F4A7C15)
+_W1 = _U64(0xBB67AE8584CAA73B)
+_S11 = _U64(11)
+_TO_DOUBLE = 2.0**-53
+
+
+@njit(**JIT)
+def multiply_high(a: np.uint64, b: np.uint64) -> np.uint64:
+    """Return the upper 64 bits of a 64 x 64 bit product."""
+    a_low = a & _LOW
+    a_high = a >> _S32
+    b_low = b & _LOW
+    b_high = b >> _S32
+    middle = a_high * b_low + ((a_low * b_low) >> _S32)
+    cross = a_low * b_high + (middle & _LOW)
+    return a_high * b_high + (middle >> _S32) + (cross >> _S32)
+
+
+@njit(**JIT)
+def philox(counter: Words, key: Words, out: Words) -> None:
+    """Write the four words of Philox4x64-10 (Salmon 2011) for a counter of four words and a key of two."""
+    c0 = counter[0]
+    c1 = counter[1]
+    c2 = counter[2]
+    c3 = counter[3]
+    k0 = key[0]
+    k1 = key[1]
+    for _ in range(10):
+        high_0 = multiply_high(_M0, c0)
+        low_0 = _M0 * c0
+        high_1 = multiply_high(_M1, c2)
+        low_1 = _M1 * c2
+        c0 = high_1 ^ c1 ^ k0
+        c1 = low_1
+        c2 = high_0 ^ c3 ^ k1
+        c3 = low_0
+        k0 = k0 + _W0
+        k1 = k1 + _W1
+    out[0] = c0
+    out[1] = c1
+    out[2] = c2
+    out[3] = c3
+
+
+@njit(**JIT)
+def uniform(word: np.uint64) -> float:
+    """Return a double in [0, 1) from the upper 53 bits of a word."""
+    return (word >> _S11) * _TO_DOUBLE
+
+
+@njit(**JIT)
+def draw_outcomes(header: Header, shots: Words, cumulative: Reals, outcomes: Integers) -> None:
+    """Write the basis state that each shot finds.
+
+    Args:
+        header: Key of two words, binding, draw block of this measurement; all uint64.
+        shots: uint64, shape (n_shots,).
+        cumulative: Cumulative probabilities, last entry 1, shape (n_states,).
+        outcomes: int64, shape (n_shots,), written.
+    """
+    key, binding, block = header
+    counter = np.zeros(4, dtype=np.uint64)
+    words = np.empty(4, dtype=np.uint64)
+    for shot in range(shots.shape[0]):
+        counter[0] = block
+        counter[1] = binding
+        counter[2] = shots[shot]
+        philox(counter, key, words)
+        value = uniform(words[0])
+        low = 0
+        high = cumulative.shape[0] - 1
+        while low < high:
+            middle = (low + high) // 2
+            if value < cumulative[middle]:
+                high = middle
+            else:
+                low = middle + 1
+        outcomes[shot] = low
+
+
+@njit(**JIT)
+def draw_decays(header: Header, shots: Words, rates: Reals, n_samples: Integers, levels: Bytes, jumps: Pair) -> None:
+    """Write when each qubit of each shot decays inside its window, as a sample index; ``n_samples`` means never.
+
+    Args:
+        header: Key of two words, binding, draw block of the first qubit (qubit q adds q); all uint64.
+        shots: uint64, shape (n_shots,).
+        rates: Decay probability per sample (a rate) of levels 0..2, shape (n_qubits, 3).
+        n_samples: Length of each window, int64, shape (n_qubits,).
+        levels: Levels at the start, uint8, shape (n_shots, n_qubits).
+        jumps: First and second decay, int64, shape (n_shots, n_qubits) each, written; only level 2 has a second.
+    """
+    key, binding, block = header
+    first_jump, second_jump = jumps
+    counter = np.zeros(4, dtype=np.uint64)
+    words = np.empty(4, dtype=np.uint64)
+    counter[1] = binding
+    for shot in range(shots.shape[0]):
+        counter[2] = shots[shot]
+        for q in range(rates.shape[0]):
+            end = n_samples[q]
+            first_jump[shot, q] = end
+            second_jump[shot, q] = end
+            level = levels[shot, q]
+            if level == 0:
+                continue
+            counter[0] = block + _U64(q)
+            philox(counter, key, words)
+            time = 0.0
+            for jump in range(level):
+                rate = rates[q, level - jump]
+                if rate <= 0.0:
+                    break
+                time += -np.log(1.0 - uniform(words[jump])) / rate
+                if time >= end:
+                    break
+                if jump == 0:
+                    first_jump[shot, q] = np.int64(time)
+                else:
+                    second_jump[shot, q] = np.int64(time)
+
+
+@njit(**JIT)
+def draw_normals(header: Header, stream: np.uint64, shots: Words, out: Complexes) -> None:
+    """Write pairs of independent standard normals (Box-Muller).
+
+    Args:
+        header: Key of two words, binding, draw block of the first column (column c adds c); all uint64.
+        stream: Fourth word of the counter: 0 for integrated values, above for raw traces.
+        shots: uint64, shape (n_shots,).
+        out: complex128, shape (n_shots, n_columns), written.
+    """
+    key, binding, block = header
+    counter = np.zeros(4, dtype=np.uint64)
+    words = np.empty(4, dtype=np.uint64)
+    counter[1] = binding
+    counter[3] = stream
+    for shot in range(shots.shape[0]):
+        counter[2] = shots[shot]
+        for column in range(out.shape[1]):
+            counter[0] = block + _U64(column)
+            philox(counter, key, words)
+            radius = np.sqrt(-2.0 * np.log(1.0 - uniform(words[2])))
+            angle = 2.0 * np.pi * uniform(words[3])
+            out[shot, column] = radius * np.cos(angle) + 1j * radius * np.sin(angle)
+
+
+@njit(**JIT)
+def cavity(drive: Complexes, decay: complex, gain: complex, field: Complexes) -> None:
+    """Write the field of an initially empty resonator at the start of each sample and at the end of the last.
+
+    Args:
+        drive: Input field of each sample, complex128, shape (n,).
+        decay: ``exp(-pole dt)``.
+        gain: ``(1 - exp(-pole dt)) sqrt(kappa) / pole``.
+        field: complex128, shape (n + 1,), written.
+    """
+    field[0] = 0.0
+    for k in range(drive.shape[0]):
+        field[k + 1] = decay * field[k] + gain * drive[k]
+
+
+@njit(**JIT)
+def ringdown(weights: Complexes, decay: complex, tail: Complexes) -> None:
+    """Write what a unit field at the start of each sample still adds to the weighted sum, shape (n + 1,).
+
+    Args:
+        weights: Weight of each sample, complex128, shape (n,).
+        decay: ``exp(-pole dt)``.
+        tail: complex128, shape (n + 1,), written.
+    """
+    n = weights.shape[0]
+    tail[n] = 0.0
+    for k in range(n - 1, -1, -1):
+        tail[k] = weights[k] + decay * tail[k + 1]
+
+
+@njit(**JIT)
+def integrate_shots(levels: Bytes, jumps: Pair, tables: Tables, out: Complexes) -> None:
+    """Add to each capture the response of each resonator to its qubit's trajectory of levels.
+
+    Args:
+        levels: Levels at the start of the window, uint8, shape (n_shots, n_qubits).
+        jumps: Samples of the first and second decay, int64, shape (n_shots, n_qubits) each.
+        tables: Sums up to each sample by (capture, resonator, level), shape (n, n, 3, n_samples + 1); fields in the
+            window by (resonator, level), shape (n, 3, n_samples + 1); ring-downs, shaped like the sums; ``pole dt`` by
+            (resonator, level), shape (n, 3); whether a capture sees a resonator, shape (n, n).
+        out: complex128, shape (n_shots, n_captures), added to.
+    """
+    first_jump, second_jump = jumps
+    sums, fields, tails, poles, relevant = tables
+    end = sums.shape[3] - 1
+    n = sums.shape[0]
+    for shot in range(levels.shape[0]):
+        for j in range(n):
+            s = levels[shot, j]
+            k = first_jump[shot, j]
+            if k >= end:
+                for q in range(n):
+                    if relevant[q, j]:
+                        out[shot, q] += sums[q, j, s, end]
+                continue
+            t = s - 1
+            offset = fields[j, s, k] - fields[j, t, k]
+            m = min(second_jump[shot, j], end)
+            if m >= end:
+                for q in range(n):
+                    if relevant[q, j]:
+                        out[shot, q] += sums[q, j, s, k] + sums[q, j, t, end] - sums[q, j, t, k]
+                        out[shot, q] += offset * tails[q, j, t, k]
+                continue
+            left = offset * np.exp(-poles[j, t] * (m - k))
+            again = fields[j, t, m] + left - fields[j, 0, m]
+            for q in range(n):
+                if relevant[q, j]:
+                    out[shot, q] += sums[q, j, s, k] + sums[q, j, t, m] - sums[q, j, t, k]
+                    out[shot, q] += offset * tails[q, j, t, k] - left * tails[q, j, t, m]
+                    out[shot, q] += sums[q, j, 0, end] - sums[q, j, 0, m] + again * tails[q, j, 0, m]

@@ -1,0 +1,61 @@
+"""A memory of operators, bounded in bytes and keyed by the content that made them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+Arrays = tuple["NDArray[Any]", ...]
+
+
+class OperatorCache:
+    """Least recently used tuples of arrays; they are returned read-only."""
+
+    def __init__(self, limit_bytes: int = 512 * 2**20) -> None:
+        self._limit_bytes = limit_bytes
+        self._entries: OrderedDict[bytes, Arrays] = OrderedDict()
+        self._bytes = 0
+        self.hits = 0
+        self.misses = 0
+
+    def get(self, key: bytes, build: Callable[[], Arrays]) -> Arrays:
+        """Return the entry of ``key``, built on first use."""
+        found = self._entries.get(key)
+        if found is not None:
+            self.hits += 1
+            self._entries.move_to_end(key)
+            return found
+        self.misses += 1
+        made = build()
+        for array in made:
+            array.setflags(write=False)
+        self._entries[key] = made
+        self._bytes += _size(made)
+        while self._bytes > self._limit_bytes and len(self._entries) > 1:
+            self._bytes -= _size(self._entries.popitem(last=False)[1])
+        return made
+
+
+def content_key(*parts: bytes | str | int | float | bool | tuple[int, ...] | NDArray[Any]) -> bytes:
+    """Return a hash of the parts, their types and their shapes."""
+    digest = blake2b(digest_size=32)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(repr((part.shape, part.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
+        else:
+            digest.update(repr(part).encode())
+        digest.update(b";")
+    return digest.digest()
+
+
+def _size(arrays: Arrays) -> int:
+    return sum(array.nbytes for array in arrays)

@@ -1,0 +1,118 @@
+"""The chip in angular units: transmons, couplings and their tuning curves, from the hidden truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qctrl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from firmware_sim.config import EdgeTruth, QubitTruth, Truth
+
+_TURN = 2 * np.pi
+_LEAST_COUPLER_GAP_HZ = 1e8
+
+
+@dataclass(frozen=True, slots=True)
+class Transmon:
+    """One qubit; rates in 1/s, angular frequencies in rad/s."""
+
+    name: str
+    truth: QubitTruth
+    anharmonicity_rad_s: float
+    decay_per_s: tuple[float, float, float]
+    """Rate out of levels 0, 1, 2, always to the next level below."""
+    dephasing_per_s: float
+    """Coherences between levels m and n lose this rate times (m - n)^2, besides the decay."""
+
+    def frequency_hz(self, level_fs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the 0-1 frequency at levels of the flux port, same shape."""
+        flux = self.truth.flux
+        if flux is None:
+            return np.full(level_fs.shape, self.truth.frequency)
+
+        def shape(x: NDArray[np.float64]) -> NDArray[np.float64]:
+            angle = np.pi * (x - flux.offset_fs) / flux.period_fs
+            return (np.cos(angle) ** 2 + flux.asymmetry**2 * np.sin(angle) ** 2) ** 0.25
+
+        charging = -self.truth.anharmonicity
+        top = (self.truth.frequency + charging) / shape(np.zeros(1))[0]
+        return top * shape(level_fs) - charging
+
+
+@dataclass(frozen=True, slots=True)
+class Coupling:
+    """The exchange term ``g (a^dag b + h.c.)`` of two transmons."""
+
+    qubits: tuple[int, int]
+    """Ascending."""
+    truth: EdgeTruth
+    mean_frequency_hz: float
+
+    def strength_rad_s(self, level_fs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return g at levels of the coupler's flux port, same shape."""
+        coupler = self.truth.coupler
+        if coupler is None:
+            return np.full(level_fs.shape, _TURN * self.truth.g_idle)
+        gap_hz = coupler_frequency_hz(self.truth, level_fs) - self.mean_frequency_hz
+        rest_hz = coupler.frequency - self.mean_frequency_hz
+        return _TURN * (self.truth.g_idle - coupler.g_qc**2 * (1 / gap_hz - 1 / rest_hz))
+
+
+def coupler_frequency_hz(edge: EdgeTruth, level_fs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the coupler's own frequency at levels of its port; the edge must have a coupler."""
+    if edge.coupler is None:
+        raise ConfigError("the edge has no coupler; give it one to ask for its frequency")
+    return edge.coupler.frequency * np.sqrt(np.abs(np.cos(np.pi * level_fs / edge.coupler.period_fs)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chip:
+    """All transmons and couplings of a device; qubit indices follow the truth file."""
+
+    truth: Truth
+    qubits: tuple[Transmon, ...]
+    couplings: tuple[Coupling, ...]
+    hash: bytes
+    """Content hash of the truth; part of every cache key."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the qubits in index order."""
+        return tuple(qubit.name for qubit in self.qubits)
+
+
+def build_chip(truth: Truth) -> Chip:
+    """Return the chip that ``truth`` describes.
+
+    Raises:
+        ConfigError: A coupler reaches its qubits within the port's range, where a direct g(x) no longer describes it.
+    """
+    qubits = tuple(_transmon(name, qubit) for name, qubit in truth.qubits.items())
+    index = {name: position for position, name in enumerate(truth.qubits)}
+    couplings: list[Coupling] = []
+    for name, edge in truth.edges.items():
+        first, second = sorted(index[end] for end in name.split("-"))
+        frequencies = [qubits[first].truth.frequency, qubits[second].truth.frequency]
+        if edge.coupler is not None:
+            lowest_hz = float(coupler_frequency_hz(edge, np.ones(1))[0])
+            if min(lowest_hz, edge.coupler.frequency) < max(frequencies) + _LEAST_COUPLER_GAP_HZ:
+                raise ConfigError(
+                    f"edge {name}: its coupler comes down to {lowest_hz:g} Hz within full scale, less than "
+                    f"{_LEAST_COUPLER_GAP_HZ:g} Hz above its qubits; raise its frequency or period_fs"
+                )
+        couplings.append(Coupling((first, second), edge, sum(frequencies) / 2))
+    couplings.sort(key=lambda coupling: coupling.qubits)
+    return Chip(truth, qubits, tuple(couplings), truth.hash)
+
+
+def _transmon(name: str, truth: QubitTruth) -> Transmon:
+    decay_1 = 1 / truth.t1
+    decay_2 = 1 / (truth.t1 / 2 if truth.t1_21 is None else truth.t1_21)
+    dephasing = max(1 / truth.t2_echo - decay_1 / 2, 0.0)
+    return Transmon(name, truth, _TURN * truth.anharmonicity, (0.0, decay_1, decay_2), dephasing)

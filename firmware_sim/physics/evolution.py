@@ -1,0 +1,220 @@
+"""The operators of one segment, and their action on a state.
+
+Qubits whose coupler acts form a block, every other qubit is one by itself; blocks are exact. What a weak coupling
+between two blocks A and B adds is the edge ratio ``R = U_(A u B) (U_A x U_B)^-1``, from the exact propagator of the
+merged cluster. The product of ratios leaves out only the commutators of ratios that share a block; their sum is
+reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from firmware_sim.physics.cache import OperatorCache, content_key
+from firmware_sim.physics.noise import block_superoperator, local_superoperator
+from firmware_sim.physics.propagators import Controls, edge_ratio, unitary
+from firmware_sim.physics.states import State, apply_superoperator, left_multiply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from firmware_sim.physics.device import Chip
+    from firmware_sim.physics.segments import Segment
+    from firmware_sim.signal_chain import SignalChain
+
+Qubits = tuple[int, ...]
+
+MAX_CLUSTER = 4
+"""Qubits of a merged cluster; a larger one is cut to the edge's own two qubits and reported."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One operator of a segment."""
+
+    qubits: Qubits
+    matrix: NDArray[Any]
+    superoperator: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """All operators of a segment in order, for states of given qubits."""
+
+    qubits: Qubits
+    steps: tuple[Step, ...]
+    neglected: float
+    """Sum of products of norms of neighbouring edge ratios: a bound on the amplitude that is left out."""
+    largest: int
+    """Qubits of the largest cluster that was built."""
+    truncated: bool
+    """Whether a cluster was cut."""
+
+
+class Planner:
+    """Builds the operators of segments, with a memory."""
+
+    def __init__(self, chip: Chip, chain: SignalChain, cache: OperatorCache, levels: int) -> None:
+        self._chip = chip
+        self._chain = chain
+        self._cache = cache
+        self._levels = levels
+
+    def plan(
+        self,
+        lines: Sequence[NDArray[Any]],
+        start_ticks: int,
+        segment: Segment,
+        qubits: Qubits,
+        quiet: frozenset[int] | None,
+    ) -> Plan:
+        """Return the operators of a segment.
+
+        Args:
+            lines: DAC outputs of all ports over the block.
+            start_ticks: First tick of the block, from the start of the shot.
+            segment: The part of the block.
+            qubits: Qubits of the state, ascending.
+            quiet: Qubits without noise of their own, as during their readout; None switches all noise off.
+        """
+        part = _Part(lines, start_ticks, (segment.first, segment.last))
+        blocks = self._blocks(part, qubits)
+        steps: list[Step] = []
+        for block in blocks:
+            steps += self._block_steps(part, block, quiet)
+        neglected, largest, truncated = 0.0, max(map(len, blocks), default=0), False
+        done: list[tuple[set[int], float]] = []
+        for first, second in self._weak_edges(blocks, qubits):
+            sides = (first[0], second[0])
+            if len(sides[0]) + len(sides[1]) > MAX_CLUSTER:
+                sides, truncated = ((first[1],), (second[1],)), True
+            ratio, size = self._ratio(part, sides)
+            cluster = set(sides[0]) | set(sides[1])
+            neglected += sum(size * other for known, other in done if known & cluster)
+            done.append((cluster, size))
+            largest = max(largest, len(cluster))
+            steps.append(Step(tuple(sorted(cluster)), ratio, superoperator=False))
+        return Plan(qubits, tuple(steps), neglected, largest, truncated)
+
+    def _blocks(self, part: _Part, qubits: Qubits) -> list[Qubits]:
+        """Return the qubits grouped by acting couplers."""
+        group = {qubit: {qubit} for qubit in qubits}
+        for index, coupling in enumerate(self._chip.couplings):
+            first, second = coupling.qubits
+            if first in group and second in group and self._chain.coupler_acts(part.lines, index, *part.span):
+                joined = group[first] | group[second]
+                for qubit in joined:
+                    group[qubit] = joined
+        return sorted({tuple(sorted(members)) for members in group.values()})
+
+    def _weak_edges(self, blocks: list[Qubits], qubits: Qubits) -> list[tuple[tuple[Qubits, int], tuple[Qubits, int]]]:
+        """Return, for each pair of blocks that couplings join, the blocks and the qubits of one such coupling."""
+        block_of = {qubit: block for block in blocks for qubit in block}
+        found: dict[frozenset[Qubits], tuple[tuple[Qubits, int], tuple[Qubits, int]]] = {}
+        for coupling in self._chip.couplings:
+            first, second = coupling.qubits
+            if first in qubits and second in qubits and block_of[first] != block_of[second]:
+                ends = ((block_of[first], first), (block_of[second], second))
+                found.setdefault(frozenset((block_of[first], block_of[second])), ends)
+        return list(found.values())
+
+    def _block_steps(self, part: _Part, block: Qubits, quiet: frozenset[int] | None) -> list[Step]:
+        controls = part.controls(self._chain, block)
+        if quiet is None or quiet.issuperset(block):
+            return [Step(block, self._unitary(controls, block), superoperator=False)]
+        noisy = [None if qubit in quiet else self._chip.qubits[qubit] for qubit in block]
+        if len(block) > 2:
+            # A dense superoperator of three transmons does not fit; half of the noise before, half after.
+            half = [
+                Step((qubit,), local_superoperator(transmon, self._levels, controls.duration_s / 2), superoperator=True)
+                for qubit, transmon in zip(block, noisy, strict=True)
+                if transmon is not None
+            ]
+            return [*half, Step(block, self._unitary(controls, block), superoperator=False), *half]
+        key = self._key("superoperator", controls, block, tuple(qubit for qubit in block if qubit in quiet))
+        (matrix,) = self._cache.get(key, lambda: (block_superoperator(controls, noisy, self._levels),))
+        return [Step(block, matrix, superoperator=True)]
+
+    def _ratio(self, part: _Part, sides: tuple[Qubits, Qubits]) -> tuple[NDArray[np.complex128], float]:
+        cluster = tuple(sorted(sides[0] + sides[1]))
+        controls = part.controls(self._chain, cluster)
+
+        def build() -> tuple[NDArray[Any], ...]:
+            def parts(matrix: NDArray[np.complex128]) -> NDArray[np.complex128]:
+                for side in sides:
+                    own = self._unitary(part.controls(self._chain, side), side)
+                    places = [cluster.index(qubit) for qubit in side]
+                    matrix = left_multiply(own, matrix, places, self._levels, len(cluster))
+                return matrix
+
+            ratio = edge_ratio(unitary(controls, self._levels), parts)
+            rest = np.abs(ratio - np.eye(len(ratio)))
+            return ratio, np.array(rest.sum(axis=1).max())
+
+        ratio, size = self._cache.get(self._key("ratio", controls, cluster, sides[0]), build)
+        return ratio, float(size)
+
+    def _unitary(self, controls: Controls, block: Qubits) -> NDArray[np.complex128]:
+        (matrix,) = self._cache.get(
+            self._key("unitary", controls, block, ()), lambda: (unitary(controls, self._levels),)
+        )
+        return matrix
+
+    def _key(self, kind: str, controls: Controls, cluster: Qubits, extra: Qubits) -> bytes:
+        columns = (controls.counts, controls.detuning_rad_s, controls.drive_rad_s, controls.coupling_rad_s)
+        return content_key(kind, self._chip.hash, self._levels, cluster, extra, controls.dt_s, *columns)
+
+
+class _Part:
+    """A segment of a block's lines, with the controls of each cluster made once."""
+
+    def __init__(self, lines: Sequence[NDArray[Any]], start_ticks: int, span: tuple[int, int]) -> None:
+        self.lines = lines
+        self.span = span
+        self._start_ticks = start_ticks
+        self._made: dict[Qubits, Controls] = {}
+
+    def controls(self, chain: SignalChain, qubits: Qubits) -> Controls:
+        if qubits not in self._made:
+            self._made[qubits] = chain.controls(self.lines, self._start_ticks, self.span, qubits)
+        return self._made[qubits]
+
+
+def evolve(plan: Plan, state: State) -> State:
+    """Return the state, of the plan's qubits, after the plan's operators."""
+    data, n_qubits, levels = state.data, len(state.qubits), state.levels
+    position = {qubit: index for index, qubit in enumerate(state.qubits)}
+    waiting: list[Step] = []
+    for step in plan.steps:
+        if not state.mixed:
+            places = [position[qubit] for qubit in step.qubits]
+            data = left_multiply(step.matrix, data, places, levels, n_qubits)
+        elif step.superoperator:
+            data = _conjugate(data, waiting, position, levels)
+            waiting = []
+            places = [position[qubit] for qubit in step.qubits]
+            data = apply_superoperator(step.matrix, data, places, levels, n_qubits)
+        else:
+            waiting.append(step)
+    if state.mixed:
+        data = _conjugate(data, waiting, position, levels)
+    return State(state.qubits, levels, data)
+
+
+def _conjugate(
+    data: NDArray[np.complex128], steps: list[Step], position: dict[int, int], levels: int
+) -> NDArray[np.complex128]:
+    """Return ``U data U^dag`` for the product of all steps: ``(U (U data)^dag)^dag``."""
+    if not steps:
+        return data
+    for _ in range(2):
+        for step in steps:
+            places = [position[qubit] for qubit in step.qubits]
+            data = left_multiply(step.matrix, data, places, levels, len(position))
+        data = np.ascontiguousarray(data.conj().T)
+    return data

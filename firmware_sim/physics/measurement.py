@@ -1,0 +1,115 @@
+"""Measurement: levels drawn per shot, readout integrated and discriminated, states collapsed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from firmware_sim.physics.readout import integrate, integrate_with_traces
+from firmware_sim.physics.states import project
+from qctrl.signal import discriminate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from firmware_sim.physics.branches import Branch
+    from firmware_sim.physics.device import Chip
+    from firmware_sim.physics.readout import Capture, Readout
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A measured branch before its state collapses."""
+
+    branch: Branch
+    qubits: tuple[int, ...]
+    levels: NDArray[np.uint8]
+    """Level that each shot found, shape ``(n_shots, n_qubits)``."""
+    end_levels: NDArray[np.uint8]
+    """Level that its window leaves each qubit in."""
+
+
+class Measurement:
+    """Measures qubits of a branch jointly."""
+
+    def __init__(self, chip: Chip, readout: Readout, *, noisy: bool) -> None:
+        self._chip = chip
+        self._readout = readout
+        self._noisy = noisy
+
+    def measure(
+        self, branch: Branch, captures: Sequence[Capture], lines: Sequence[NDArray[Any]], start_ticks: int
+    ) -> Found:
+        """Return the branch with bits, integrated values and traces of some captures written.
+
+        One draw block decides the joint outcome, then each capture takes one.
+
+        Args:
+            branch: Shots and their state at the start of the windows.
+            captures: The captures to take.
+            lines: DAC outputs of all ports over the block.
+            start_ticks: First tick of the block.
+        """
+        groups = self._readout.groups(captures)
+        ordered = [capture for group in groups for capture in group]
+        qubits = tuple(self._readout.qubit_of(capture) for capture in ordered)
+        probabilities = branch.state.marginal(qubits)
+        outcomes = branch.draws.outcomes(branch.used_blocks, probabilities.ravel())
+        levels = np.stack(np.unravel_index(outcomes, probabilities.shape), axis=1).astype(np.uint8)
+        end_levels = np.empty_like(levels)
+        block, column = branch.used_blocks + 1, 0
+        for group in groups:
+            columns = slice(column, column + len(group))
+            end_levels[:, columns] = self._take(branch, group, (lines, start_ticks, block), levels[:, columns])
+            block, column = block + len(group), columns.stop
+        ends = tuple((q, c.first_tick + c.length_ticks) for q, c in zip(qubits, ordered, strict=True))
+        others = tuple(entry for entry in branch.in_readout if entry[0] not in qubits)
+        measured = replace(branch, used_blocks=block, in_readout=others + ends)
+        return Found(measured, qubits, levels, end_levels)
+
+    def _take(
+        self,
+        branch: Branch,
+        group: tuple[Capture, ...],
+        where: tuple[Sequence[NDArray[Any]], int, int],
+        levels: NDArray[np.uint8],
+    ) -> NDArray[np.uint8]:
+        lines, start_ticks, block = where
+        tables = self._readout.tables(group, lines, start_ticks)
+        rates = np.array([self._chip.qubits[q].decay_per_s for q in tables.qubits]) if self._noisy else None
+        levels = np.ascontiguousarray(levels)
+        read = integrate if branch.traces is None else integrate_with_traces
+        shots = read(tables, branch.draws, block, levels, rates)
+        for column, capture in enumerate(group):
+            classes = discriminate(shots.iq[:, column], capture.coef, capture.n_classes)
+            branch.bits[:, capture.clbit] = classes > 0
+            if branch.iq.shape[1]:
+                branch.iq[:, capture.index] = shots.iq[:, column]
+            if branch.traces is not None and shots.traces is not None:
+                kept = min(branch.traces.shape[2], tables.n_samples)
+                branch.traces[:, capture.index, :kept] = shots.traces[:, :kept]
+        return shots.end_levels
+
+
+def collapse(found: Found) -> list[Branch]:
+    """Return a branch per history of levels, each in its collapsed state.
+
+    The level a qubit decays to inside its window is taken from the window's start on.
+    """
+    branch, qubits = found.branch, found.qubits
+    all_measured = set(qubits) == set(branch.state.qubits)
+    # If every qubit was measured, only what the windows leave behind tells states apart.
+    before = found.end_levels if all_measured else found.levels
+    histories, which = np.unique(np.concatenate([before, found.end_levels], axis=1), axis=0, return_inverse=True)
+    result: list[Branch] = []
+    for number, history in enumerate(histories):
+        rows = np.flatnonzero(which.ravel() == number)
+        old = found.levels[rows[0]]
+        new = history[len(qubits) :]
+        state = project(branch.state, qubits, old.tolist(), new.tolist())
+        result.append(replace(branch.take(rows), state=state))
+    return result

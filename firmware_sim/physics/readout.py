@@ -1,0 +1,325 @@
+"""Multiplexed dispersive readout in reflection: tables per waveform, then a few look-ups per shot.
+
+    d alpha / dt = -(kappa / 2 - i (w_s - w_lo)) alpha + sqrt(kappa) b,      out = sum_j sqrt(kappa_j) alpha_j - b
+
+with ``b`` the *whole* line as sent (sqrt(photons/s), in the frame of the readout LO), so tones of neighbours are
+included; scattering from one resonator into another is not. ``|alpha|^2`` is the photon number. The ADC sees
+``adc_scale * out`` plus white noise of variance ``adc_scale^2 / (2 efficiency dt)`` per sample and quadrature. A
+resonator is empty at the start of the block; photons left from an earlier block are not modelled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from firmware_sim.physics import _kernels
+from firmware_sim.physics.cache import OperatorCache, content_key
+from qctrl.errors import ConfigError, ResourceError
+from qctrl.signal import carrier, demodulation_weights
+from qctrl.units import to_ticks, tuning_word_to_hz
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from firmware_sim.config import FeedlineTruth
+    from firmware_sim.physics.device import Chip
+    from firmware_sim.physics.random import Draws
+    from qctrl.protocol import Setup
+
+_TURN = 2 * np.pi
+_LEVELS = 3
+_NEGLIGIBLE = 1e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Capture:
+    """One capture of a block, ready to be integrated."""
+
+    port: int
+    """Index of the acquire port in the Setup."""
+    first_tick: int
+    """From the start of the shot."""
+    length_ticks: int
+    ftw: int
+    phase_word: int
+    weights: NDArray[np.complex128] | None
+    coef: NDArray[np.float64]
+    """Discriminator, shape ``(3, 3)``."""
+    n_classes: int
+    clbit: int
+    index: int
+    """Column of the integrated value in the results."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """Responses of the resonators of one feedline to one waveform in one window, for n captures."""
+
+    qubits: tuple[int, ...]
+    """Measured qubit of each capture."""
+    n_samples: int
+    sums: NDArray[np.complex128]
+    """Weighted sum up to each sample by (capture, resonator, level), shape ``(n, n, 3, n_samples + 1)``."""
+    fields: NDArray[np.complex128]
+    """alpha by (resonator, level), shape ``(n, 3, n_samples + 1)``."""
+    tails: NDArray[np.complex128]
+    """What a unit field still adds, shape like ``sums``."""
+    poles: NDArray[np.complex128]
+    """Pole times sample length by (resonator, level)."""
+    relevant: NDArray[np.bool_]
+    """Whether a capture (row) sees the level of a qubit (column)."""
+    offset: NDArray[np.complex128]
+    """What does not depend on the qubits, shape ``(n,)``."""
+    mixing: NDArray[np.complex128]
+    """Turns unit normals of both quadratures into the correlated noise of the captures, shape ``(n, n)``."""
+    coefficients: NDArray[np.complex128]
+    """What each capture multiplies the ADC samples with, shape ``(n, n_samples)``."""
+    scales: NDArray[np.complex128]
+    """ADC value of a unit field of each resonator, shape ``(n,)``."""
+    background: NDArray[np.complex128]
+    """ADC samples apart from the measured resonators, shape ``(n_samples,)``."""
+    noise_deviation: float
+    """Of one ADC sample and quadrature."""
+    step_s: float
+    """Length of an ADC sample."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shots:
+    """What a window gave in each shot."""
+
+    iq: NDArray[np.complex64]
+    """Shape ``(n_shots, n_captures)``."""
+    end_levels: NDArray[np.uint8]
+    """Level that the window leaves each qubit in, shape ``(n_shots, n_captures)``."""
+    traces: NDArray[np.complex64] | None
+    """ADC samples, shape ``(n_shots, n_samples)``."""
+
+
+class Readout:
+    """The feedlines of a chip as a Setup wires them."""
+
+    def __init__(self, chip: Chip, setup: Setup, cache: OperatorCache) -> None:
+        self._chip = chip
+        self._setup = setup
+        self._cache = cache
+
+    def qubit_of(self, capture: Capture) -> int:
+        """Return the chip index of the qubit whose resonator is nearest to the demodulation frequency.
+
+        Raises:
+            ConfigError: No feedline ends at the port.
+        """
+        feedline, _ = self._feedline(capture.port)
+        lo_hz = self._setup.ports[capture.port].lo_hz
+        wanted = lo_hz + tuning_word_to_hz(capture.ftw, self._setup.tick_s)
+        known = {q: r.frequency for q, r in self._chip.truth.resonators.items() if r.feedline == feedline}
+        name = min(known, key=lambda q: abs(known[q] - wanted))
+        return self._chip.names.index(name)
+
+    def groups(self, captures: Sequence[Capture]) -> list[tuple[Capture, ...]]:
+        """Return captures of the same port and window together.
+
+        Raises:
+            ResourceError: Two captures of one window measure the same qubit.
+        """
+        found: dict[tuple[int, int, int], list[Capture]] = {}
+        for capture in captures:
+            found.setdefault((capture.port, capture.first_tick, capture.length_ticks), []).append(capture)
+        for group in found.values():
+            qubits = [self.qubit_of(capture) for capture in group]
+            if len(set(qubits)) < len(qubits):
+                name = self._chip.names[max(qubits, key=qubits.count)]
+                raise ResourceError(f"two captures of one window are nearest to the resonator of {name}; keep one")
+        return [tuple(group) for group in found.values()]
+
+    def tables(self, group: tuple[Capture, ...], lines: Sequence[NDArray[Any]], start_ticks: int) -> Tables:
+        """Return the tables of captures with a common window.
+
+        Args:
+            group: The captures.
+            lines: DAC outputs of all ports over the block.
+            start_ticks: First tick of the block.
+        """
+        first = group[0]
+        feedline, truth = self._feedline(first.port)
+        port = self._setup.ports[self._setup.port_index(truth.readout_port)]
+        step = self._setup.ports[first.port].sample_ticks
+        if port.sample_ticks != step:
+            raise ConfigError(f"ports {port.name} and {truth.acquire_port} differ in sample rate; make them equal")
+        delay = to_ticks(truth.delay, self._setup.tick_s, what=f"delay of feedline {feedline}") + port.delay_ticks
+        begin = (first.first_tick - start_ticks - delay) // step
+        n_samples = first.length_ticks // step
+        sent = _window(lines[self._setup.port_index(truth.readout_port)], begin + n_samples)
+        weights = [self._coefficients(capture, n_samples, port.lo_hz) for capture in group]
+        coefficients = np.array(weights).reshape(len(group), n_samples)
+        qubits = tuple(self.qubit_of(capture) for capture in group)
+        key = content_key(
+            "readout", self._chip.hash, feedline, qubits, begin, n_samples, sent, coefficients, port.lo_hz
+        )
+        arrays = self._cache.get(key, lambda: self._build(feedline, qubits, (sent, begin, coefficients), port.lo_hz))
+        step_s = self._step_s(first.port)
+        deviation = float(truth.adc_scale / np.sqrt(2 * truth.efficiency * step_s))
+        return Tables(qubits, n_samples, *arrays, noise_deviation=deviation, step_s=step_s)
+
+    def _build(
+        self, feedline: str, qubits: tuple[int, ...], waves: tuple[NDArray[Any], int, NDArray[Any]], lo_hz: float
+    ) -> tuple[NDArray[Any], ...]:
+        sent, begin, coefficients = waves
+        truth = self._chip.truth.feedlines[feedline]
+        step_s = self._step_s(self._setup.port_index(truth.readout_port))
+        n, n_samples = coefficients.shape
+        output = truth.adc_scale * np.exp(1j * truth.phase)
+        drive = truth.input_scale * sent
+        background = -output * _tail(drive, begin, n_samples)
+        sums = np.zeros((n, n, _LEVELS, n_samples + 1), dtype=np.complex128)
+        tails = np.zeros_like(sums)
+        fields = np.zeros((n, _LEVELS, n_samples + 1), dtype=np.complex128)
+        poles = np.zeros((n, _LEVELS), dtype=np.complex128)
+        scales = np.zeros(n, dtype=np.complex128)
+        for name, resonator in self._chip.truth.resonators.items():
+            if resonator.feedline != feedline:
+                continue
+            kappa = _TURN * resonator.kappa
+            shifts = (0.0, resonator.chi_01, resonator.chi_02)
+            pole = kappa / 2 - 1j * _TURN * (resonator.frequency + np.array(shifts) - lo_hz)
+            qubit = self._chip.names.index(name)
+            if qubit not in qubits:
+                response = _cavity(drive, kappa, complex(pole[0]), step_s)
+                background = background + output * np.sqrt(kappa) * _tail(response, begin, n_samples)
+                continue
+            j = qubits.index(qubit)
+            poles[j], scales[j] = pole * step_s, output * np.sqrt(kappa)
+            for s in range(_LEVELS):
+                fields[j, s] = _tail(_cavity(drive, kappa, complex(pole[s]), step_s), begin, n_samples + 1)
+                scaled = coefficients * scales[j]
+                sums[:, j, s, 1:] = np.cumsum(scaled * fields[j, s, :-1], axis=1)
+                for q in range(n):
+                    _kernels.ringdown(scaled[q], complex(np.exp(-poles[j, s])), tails[q, j, s])
+        relevant = _relevant(sums)
+        offset = coefficients @ background + np.where(relevant, 0.0, sums[:, :, 0, -1]).sum(axis=1)
+        variance = truth.adc_scale**2 / (2 * truth.efficiency * step_s)
+        mixing = np.linalg.cholesky(_positive(coefficients @ coefficients.conj().T)) * np.sqrt(variance)
+        return sums, fields, tails, poles, relevant, offset, mixing, coefficients, scales, background
+
+    def _coefficients(self, capture: Capture, n_samples: int, sent_lo_hz: float) -> NDArray[np.complex128]:
+        step = self._setup.ports[capture.port].sample_ticks
+        reference = carrier(capture.ftw, capture.phase_word, capture.first_tick, step, n_samples)
+        difference_hz = sent_lo_hz - self._setup.ports[capture.port].lo_hz
+        times_s = (capture.first_tick + step * np.arange(n_samples)) * float(self._setup.tick_s)
+        beat = np.exp(1j * _TURN * difference_hz * times_s) if difference_hz else 1.0
+        return demodulation_weights(reference, capture.weights) * beat
+
+    def _feedline(self, port: int) -> tuple[str, FeedlineTruth]:
+        name = self._setup.ports[port].name
+        for feedline, truth in self._chip.truth.feedlines.items():
+            if truth.acquire_port == name:
+                return feedline, truth
+        raise ConfigError(f"port {name} is not the acquire_port of any feedline of the truth; correct the wiring")
+
+    def _step_s(self, port: int) -> float:
+        return float(self._setup.tick_s) * self._setup.ports[port].sample_ticks
+
+
+def integrate(
+    tables: Tables, draws: Draws, block: int, levels: NDArray[np.uint8], rates: NDArray[np.float64] | None
+) -> Shots:
+    """Return the integrated values of all shots.
+
+    Args:
+        tables: The window's tables.
+        draws: The shots.
+        block: Draw block of the first capture; each capture takes one.
+        levels: Level of each measured qubit at the start, shape ``(n_shots, n)``.
+        rates: Decays per second out of levels 0..2 of each measured qubit, shape ``(n, 3)``; None switches every
+            random process of the window off, its noise included.
+    """
+    return _integrate(tables, draws, block, levels, rates)[0]
+
+
+def integrate_with_traces(
+    tables: Tables, draws: Draws, block: int, levels: NDArray[np.uint8], rates: NDArray[np.float64] | None
+) -> Shots:
+    """Return the same as :func:`integrate`, and ADC samples that integrate to the very same values."""
+    shots, jumps = _integrate(tables, draws, block, levels, rates)
+    noiseless = np.broadcast_to(tables.background, (len(levels), tables.n_samples)).copy()
+    for j in range(len(tables.qubits)):
+        noiseless += tables.scales[j] * _trajectories(tables, j, levels[:, j], jumps[0][:, j], jumps[1][:, j])
+    noise = np.zeros_like(noiseless)
+    if rates is not None:
+        noise = draws.normals(block, tables.n_samples, stream=1) * tables.noise_deviation
+    c = tables.coefficients
+    missing = shots.iq - (noiseless + noise) @ c.T
+    correction = np.linalg.solve(_positive(c @ c.conj().T), missing.T).T @ c.conj()
+    traces = (noiseless + noise + correction).astype(np.complex64)
+    return Shots(shots.iq, shots.end_levels, traces)
+
+
+def _integrate(
+    tables: Tables, draws: Draws, block: int, levels: NDArray[np.uint8], rates: NDArray[np.float64] | None
+) -> tuple[Shots, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    n = len(tables.qubits)
+    per_sample = np.zeros((n, _LEVELS)) if rates is None else rates * tables.step_s
+    first, second = draws.decays(block, per_sample, np.full(n, tables.n_samples, dtype=np.int64), levels)
+    values = np.broadcast_to(tables.offset, levels.shape).copy()
+    if rates is not None:
+        values += draws.normals(block, n) @ tables.mixing.T
+    parts = (tables.sums, tables.fields, tables.tails, tables.poles, tables.relevant)
+    _kernels.integrate_shots(levels, (first, second), parts, values)
+    fallen = (first < tables.n_samples).astype(np.uint8) + (second < tables.n_samples)
+    return Shots(values.astype(np.complex64), (levels - fallen).astype(np.uint8), None), (first, second)
+
+
+def _trajectories(
+    tables: Tables, j: int, levels: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64]
+) -> NDArray[np.complex128]:
+    """Return alpha of one resonator in each shot, shape ``(n_shots, n_samples)``."""
+    fields, poles = tables.fields[j], tables.poles[j]
+    times = np.arange(tables.n_samples)
+    result = fields[levels][:, :-1]
+    for shot in np.flatnonzero(first < tables.n_samples):
+        level, field = int(levels[shot]), fields[levels[shot], first[shot]]
+        for jump in (first[shot], second[shot]):
+            if jump >= tables.n_samples:
+                break
+            level -= 1
+            left = np.exp(-poles[level] * (times[jump:] - jump)) * (field - fields[level, jump])
+            result[shot, jump:] = fields[level, jump:-1] + left
+            field = result[shot, min(second[shot], tables.n_samples - 1)]
+    return result
+
+
+def _relevant(sums: NDArray[np.complex128]) -> NDArray[np.bool_]:
+    change = np.abs(sums - sums[:, :, :1]).max(axis=(2, 3))
+    return (change > _NEGLIGIBLE * np.diagonal(change)[:, None]) | np.eye(len(sums), dtype=bool)
+
+
+def _positive(gram: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Keep a Gram matrix invertible where captures have equal or zero weights."""
+    return gram + np.eye(len(gram)) * (1e-12 * float(np.real(np.trace(gram))) + 1e-300)
+
+
+def _cavity(drive: NDArray[Any], kappa: float, pole: complex, step_s: float) -> NDArray[np.complex128]:
+    field = np.zeros(len(drive) + 1, dtype=np.complex128)
+    decay = complex(np.exp(-pole * step_s))
+    _kernels.cavity(drive, decay, complex((1 - decay) * np.sqrt(kappa) / pole), field)
+    return field
+
+
+def _window(line: NDArray[np.complex128], end: int) -> NDArray[np.complex128]:
+    """Return a line up to sample ``end``, with silence after its own end."""
+    end = max(end, 0)
+    if end <= len(line):
+        return np.ascontiguousarray(line[:end])
+    return np.concatenate([line, np.zeros(end - len(line), dtype=np.complex128)])
+
+
+def _tail(samples: NDArray[Any], begin: int, n_samples: int) -> NDArray[np.complex128]:
+    """Return ``n_samples`` from ``begin``, with silence before the first sample."""
+    lead = min(max(-begin, 0), n_samples)
+    return np.concatenate([np.zeros(lead, dtype=np.complex128), samples[max(begin, 0) : max(begin + n_samples, 0)]])

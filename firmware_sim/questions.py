@@ -1,0 +1,138 @@
+"""Debug requests: what only an emulator can answer, for tuning against the physics and for tests.
+
+Buffers are a Program, a Patch (empty if there are no open slots) and, for ``channel``, the inputs. Every answer is
+one buffer of little-endian numbers; ``shape`` and ``dtype`` in the body say how to read it. Body by ``op``:
+
+``channel``
+    What one block does: ``block`` (0), ``binding`` (0), ``start_ticks`` (0), ``qubits`` (ascending chip indices),
+    ``frames_hz`` (frequency of each one's frame). Inputs are complex128: kets ``(n, dim)`` without noise, operators
+    ``(n, dim, dim)`` with it, ``dim = levels ** len(qubits)``; no inputs means all basis kets, or all matrix units.
+``populations``
+    Mean probability of each level of each qubit of the chip after the last block: ``binding`` (0), ``shots`` (1),
+    ``seed`` (0). Exact unless the program measures.
+
+Both take ``noise`` (true) and ``levels`` (3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_sim.physics.random import stream_key
+from firmware_sim.sequencer import Sequencer
+from qctrl.errors import ProtocolError
+from qctrl.protocol import Patch, Program, Setup, SimOptions
+from qctrl.signal import Player
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from firmware_sim.physics.engine import Engine
+
+_ITERATION_LIMIT: Final = 1_000_000
+_MAX_SHOTS: Final = 1 << 20
+
+
+def options_of(body: Mapping[str, Any]) -> SimOptions:
+    """Return the emulator's switches that a question asks for.
+
+    Raises:
+        ProtocolError: One of them is malformed.
+    """
+    return SimOptions(
+        seed=_number(body, "seed", 0), noise=bool(body.get("noise", True)), levels=_number(body, "levels", 3)
+    )
+
+
+def answer(
+    engine: Engine, setup: Setup, body: Mapping[str, Any], buffers: Sequence[bytes]
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Return the body and buffers that answer a question.
+
+    Raises:
+        ProtocolError: The question is unknown or malformed.
+    """
+    ask = _QUESTIONS.get(str(body.get("op")))
+    if ask is None:
+        raise ProtocolError(f"debug op {body.get('op')!r} is unknown; known: {', '.join(_QUESTIONS)}")
+    if len(buffers) < 2:
+        raise ProtocolError(f"a debug request needs a Program and a Patch (may be empty), got {len(buffers)} buffers")
+    program = Program.from_bytes(buffers[0])
+    if program.setup_hash != setup.hash:
+        raise ProtocolError("program was assembled for another Setup than the configured one; compile it again")
+    words = _words(program, buffers[1], _number(body, "binding", 0))
+    found = ask(engine, setup, (program, words), body, buffers[2] if len(buffers) > 2 else b"")
+    return {"shape": list(found.shape), "dtype": found.dtype.str}, [found.tobytes()]
+
+
+def _channel(
+    engine: Engine, setup: Setup, bound: tuple[Program, NDArray[np.uint32]], body: Mapping[str, Any], inputs: bytes
+) -> NDArray[np.complex128]:
+    program, words = bound
+    qubits = [int(qubit) for qubit in _list(body, "qubits")]
+    frames_hz = np.array([float(value) for value in _list(body, "frames_hz")])
+    block, start_ticks = _number(body, "block", 0), _number(body, "start_ticks", 0)
+    if not 0 <= block < len(program.blocks) or len(frames_hz) != len(qubits) or not qubits:
+        raise ProtocolError(f"channel: block {block} of {len(program.blocks)}, {len(frames_hz)} frames for {qubits}")
+    lines = Player(program, setup, words).play_block(block, start_ticks)
+    sim = options_of(body)
+    given = _inputs(inputs, sim.levels ** len(qubits), mixed=sim.noise)
+    return np.ascontiguousarray(engine.channel(lines, start_ticks, qubits, given, frames_hz), dtype="<c16")
+
+
+def _populations(
+    engine: Engine, setup: Setup, bound: tuple[Program, NDArray[np.uint32]], body: Mapping[str, Any], _inputs: bytes
+) -> NDArray[np.float64]:
+    program, words = bound
+    n_shots, binding = _number(body, "shots", 1), _number(body, "binding", 0)
+    if not 1 <= n_shots <= _MAX_SHOTS:
+        raise ProtocolError(f"populations: shots {n_shots} not in 1..{_MAX_SHOTS}")
+    key = stream_key(_number(body, "seed", 0), 0, program.hash)
+    shots = np.arange(n_shots, dtype=np.uint64)
+    sequencer = Sequencer(program, setup, engine, _ITERATION_LIMIT, lambda: None)
+    sequencer.keep_states = True
+    sequencer.bind(words)
+    begun = engine.begin(shots, binding, key, program.n_clbits, (len(program.captures), 0))
+    return np.ascontiguousarray(engine.populations(sequencer.run(begun)), dtype="<f8")
+
+
+_QUESTIONS: Final[dict[str, Callable[..., NDArray[Any]]]] = {"channel": _channel, "populations": _populations}
+
+
+def _words(program: Program, data: bytes, binding: int) -> NDArray[np.uint32]:
+    if not data:
+        if program.n_slots > 1:
+            raise ProtocolError(f"program has {program.n_slots - 1} open slots and no patch; bind its parameters")
+        return np.zeros(1, dtype=np.uint32)
+    patch = Patch.from_bytes(data)
+    patch.verify_for(program)
+    if not 0 <= binding < patch.n_bindings:
+        raise ProtocolError(f"binding {binding} of {patch.n_bindings}")
+    return patch.words[binding]
+
+
+def _inputs(data: bytes, dim: int, *, mixed: bool) -> NDArray[np.complex128]:
+    shape = (-1, dim, dim) if mixed else (-1, dim)
+    if not data:
+        return np.eye(dim * dim if mixed else dim, dtype=np.complex128).reshape(shape)
+    if len(data) % (16 * dim * (dim if mixed else 1)):
+        raise ProtocolError(f"channel: {len(data)} bytes of inputs are no whole number of operands of dimension {dim}")
+    return np.frombuffer(data, dtype="<c16").astype(np.complex128).reshape(shape)
+
+
+def _number(body: Mapping[str, Any], name: str, default: int) -> int:
+    value = body.get(name, default)
+    if type(value) is not int:
+        raise ProtocolError(f"field {name!r} is {value!r}; it must be a whole number")
+    return value
+
+
+def _list(body: Mapping[str, Any], name: str) -> list[Any]:
+    value = body.get(name)
+    if not isinstance(value, list) or not all(isinstance(item, int | float) for item in value):
+        raise ProtocolError(f"field {name!r} must be a list of numbers")
+    return list(value)

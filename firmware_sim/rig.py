@@ -1,0 +1,161 @@
+"""The emulated rig: the physics of one device behind the board."""
+
+from __future__ import annotations
+
+import importlib
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+
+from firmware_sim.active_run import ActiveRun
+from firmware_sim.board import Loaded
+from firmware_sim.config import load_truth
+from firmware_sim.result_blocks import Outcome, ResultBlocks
+from qctrl.errors import ConfigError, InstrumentError, ResourceError
+from qctrl.protocol import EventOp, Program, Run, Setup, SimOptions
+
+if TYPE_CHECKING:
+    from firmware_sim.physics.branches import Branch
+    from firmware_sim.physics.cache import OperatorCache
+    from firmware_sim.physics.engine import Engine
+
+_BATCH_BYTES: Final = 64 << 20
+"""Results of the shots that are simulated together."""
+_MAX_BATCH_SHOTS: Final = 1 << 20
+_SEED_BITS: Final = 53
+"""So that a seed survives every JSON reader."""
+
+
+class EmulatedRig:
+    """Plays runs on simulated physics; used from the board's thread.
+
+    Args:
+        path: Truth file of the device.
+        device: Name that the truth must have.
+
+    Raises:
+        ConfigError: The file cannot be used, or is of another device.
+    """
+
+    def __init__(self, path: Path, device: str) -> None:
+        self._truth = load_truth(path)
+        if self._truth.device != device:
+            raise ConfigError(f"{path}: this is the truth of device {self._truth.device!r}, not of {device!r}")
+        self.device = self._truth.device
+        self._cache: OperatorCache | None = None
+
+    def warm_up(self) -> None:
+        """Load physics and kernels while the host is still compiling."""
+        for module in ("firmware_sim.physics.engine", "firmware_sim.sequencer"):
+            importlib.import_module(module)
+
+    def check(self, loaded: Loaded, run: Run) -> None:
+        """Refuse what does not fit into memory; see ``Rig``.
+
+        Raises:
+            ResourceError: One shot's results are too large.
+        """
+        need = _bytes_per_shot(loaded.program, loaded.setup, run)
+        if need > _BATCH_BYTES:
+            raise ResourceError(
+                f"one shot's results in mode {run.capture_mode} need {need} bytes, the board has {_BATCH_BYTES}; "
+                "capture less at once, or integrated values"
+            )
+
+    def play(self, loaded: Loaded, active: ActiveRun) -> None:
+        """Play a run; see ``Rig``."""
+        from firmware_sim.physics.random import stream_key
+        from firmware_sim.sequencer import Sequencer
+
+        run, began = active.run, time.perf_counter()
+        sim = run.sim or SimOptions()
+        if sim.seed is None:
+            sim = msgspec.structs.replace(sim, seed=secrets.randbits(_SEED_BITS))
+        engine = self._engine(loaded.setup, sim)
+        sequencer = Sequencer(loaded.program, loaded.setup, engine, run.iteration_limit, active.step)
+
+        def statistics() -> dict[str, Any]:
+            return {
+                **engine.statistics(),
+                "seed": sim.seed,
+                "shot_ticks": sequencer.longest_shot_ticks,
+                "elapsed_s": time.perf_counter() - began,
+            }
+
+        blocks = ResultBlocks(active, statistics)
+        key = stream_key(sim.seed or 0, sim.pub_index, bytes.fromhex(loaded.program_hash))
+        samples = _trace_samples(loaded.program, loaded.setup) if "trace" in run.capture_mode else 0
+        captures = (len(loaded.program.captures), samples)
+        batch = max(1, min(_MAX_BATCH_SHOTS, _BATCH_BYTES // _bytes_per_shot(loaded.program, loaded.setup, run)))
+        end = run.first_shot + run.n_shots
+        for binding in range(run.first_binding, run.first_binding + run.n_bindings):
+            sequencer.bind(None if loaded.patch is None else loaded.patch.words[binding])
+            for first in range(run.first_shot, end, batch):
+                shots = np.arange(first, min(first + batch, end), dtype=np.uint64)
+                begun = engine.begin(shots, binding, key, loaded.program.n_clbits, captures)
+                blocks.add(binding, first, _outcome(sequencer.run(begun), shots, run))
+        blocks.flush()
+
+    def debug(
+        self, setup: Setup | None, body: dict[str, Any], buffers: Sequence[bytes]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Answer a question about the physics; see ``Rig``.
+
+        Raises:
+            InstrumentError: Nothing is configured.
+            ProtocolError: The question is malformed.
+        """
+        from firmware_sim.questions import answer, options_of
+
+        if setup is None:
+            raise InstrumentError("nothing is configured; send the Setup first")
+        return answer(self._engine(setup, options_of(body)), setup, body, buffers)
+
+    def _engine(self, setup: Setup, sim: SimOptions) -> Engine:
+        from firmware_sim.physics.cache import OperatorCache
+        from firmware_sim.physics.engine import Engine
+
+        # Operators are keyed by their content, so they serve every later run too.
+        if self._cache is None:
+            self._cache = OperatorCache()
+        return Engine(self._truth, setup, sim, self._cache)
+
+
+def _outcome(branches: list[Branch], shots: np.ndarray[Any, Any], run: Run) -> Outcome:
+    rows = [(branch.shots - shots[0]).astype(np.intp) for branch in branches]
+
+    def gather(name: str) -> np.ndarray[Any, Any]:
+        first = getattr(branches[0], name)
+        whole = np.zeros((len(shots), *first.shape[1:]), dtype=first.dtype)
+        for where, branch in zip(rows, branches, strict=True):
+            whole[where] = getattr(branch, name)
+        return whole
+
+    return Outcome(
+        bits=gather("bits"),
+        iq=gather("iq") if "iq" in run.capture_mode else None,
+        traces=gather("traces") if "trace" in run.capture_mode else None,
+    )
+
+
+def _bytes_per_shot(program: Program, setup: Setup, run: Run) -> int:
+    captures = len(program.captures)
+    # Integrated values are computed for every mode; a trace needs its noise and correction beside it.
+    traces = 64 * captures * _trace_samples(program, setup) if "trace" in run.capture_mode else 0
+    return program.n_clbits + 16 * captures + traces + 16
+
+
+def _trace_samples(program: Program, setup: Setup) -> int:
+    events = program.events[program.events["op"] == EventOp.CAPTURE]
+    return max(
+        (
+            int(event["length_ticks"]) // setup.ports[int(program.frames[int(event["frame"])]["port"])].sample_ticks
+            for event in events
+        ),
+        default=0,
+    )

@@ -1,0 +1,217 @@
+"""Fetch, decode, execute: walks the flow for all shots of a binding at once.
+
+Shots that took the same path share the samples that the DACs put out, so they are played as one group. A branch splits
+a group by a measured bit; groups that meet again with equal registers go on as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_sim.physics.branches import Branch, split_by_bit
+from firmware_sim.physics.readout import Capture
+from qctrl.errors import InstrumentFault, TimingError
+from qctrl.protocol import FlowOp, Program, Setup
+from qctrl.signal import Player, dequantise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qctrl.signal import CaptureWindow, PlayerState
+
+
+class Physics(Protocol):
+    """What plays samples on the device; ``firmware_sim.physics.engine.Engine`` is one."""
+
+    def play(
+        self,
+        branches: Sequence[Branch],
+        lines: Sequence[NDArray[Any]],
+        start_ticks: int,
+        captures: Sequence[Capture] = (),
+        *,
+        final: bool = False,
+    ) -> list[Branch]:
+        """Return the branches after a block; ``final`` says that nothing follows it."""
+        ...
+
+
+_Place: TypeAlias = tuple[int, int, bytes, tuple[tuple[int, int], ...]]
+"""Tick, next instruction, registers and readable bits."""
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """Shots that took the same path so far, as the sequencers see them."""
+
+    instruction: int
+    tick: int
+    executed: int
+    """Flow instructions so far."""
+    registers: PlayerState
+    readable: dict[int, int]
+    """Tick from which each written bit may be read."""
+    branches: list[Branch]
+
+    def place(self) -> _Place:
+        """Return what must be equal for two groups to go on as one."""
+        return (
+            self.tick,
+            self.instruction,
+            self.registers.frames.tobytes() + b"".join(state.tobytes() for state in self.registers.filters),
+            tuple(sorted(self.readable.items())),
+        )
+
+
+class Sequencer:
+    """Executes the flow of one program.
+
+    Args:
+        program: A verified program.
+        setup: The Setup it was made for.
+        physics: What plays the samples.
+        iteration_limit: Most flow instructions in one shot.
+        on_step: Called before every block.
+
+    Attributes:
+        keep_states: Play also what no capture sees any more, for those who ask for the states in the end.
+        longest_shot_ticks: Length of the longest shot so far.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        setup: Setup,
+        physics: Physics,
+        iteration_limit: int,
+        on_step: Callable[[], None],
+    ) -> None:
+        self._program = program
+        self._physics = physics
+        self._limit = iteration_limit
+        self._on_step = on_step
+        self._latency_ticks = setup.bit_latency_ticks
+        self._player = Player(program, setup)
+        self._flow = [
+            (FlowOp(int(row["op"])), int(row["operand"]), int(row["target"]), int(row["flags"]) & 1)
+            for row in program.flow
+        ]
+        self.longest_shot_ticks = 0
+        self.keep_states = False
+
+    def bind(self, words: NDArray[np.uint32] | None) -> None:
+        """Take the words of a binding, shape ``(n_slots,)``."""
+        if words is not None:
+            self._player.bind(words)
+
+    def run(self, branches: list[Branch]) -> list[Branch]:
+        """Return the branches after the last instruction of a shot.
+
+        Args:
+            branches: Fresh ones, all shots in them.
+
+        Raises:
+            InstrumentFault: The iteration limit was exceeded.
+            TimingError: A branch reads a bit before it is readable.
+            ResourceError: A sample is out of range.
+        """
+        self._player.reset()
+        start = _Group(0, 0, 0, self._player.state(), dict[int, int](), branches)
+        waiting: dict[_Place, _Group] = {start.place(): start}
+        ended: list[Branch] = []
+        while waiting:
+            # The earliest first, so that groups of equal length have met before the next block is played.
+            group = waiting.pop(min(waiting, key=lambda place: place[:2]))
+            for following in self._advance(group):
+                if self._flow[following.instruction][0] is FlowOp.END:
+                    ended += following.branches
+                    self.longest_shot_ticks = max(self.longest_shot_ticks, following.tick)
+                    continue
+                place = following.place()
+                met = waiting.get(place)
+                if met is None:
+                    waiting[place] = following
+                else:
+                    met.branches += following.branches
+                    met.executed = max(met.executed, following.executed)
+        return ended
+
+    def _advance(self, group: _Group) -> list[_Group]:
+        """Return what becomes of a group by its next instruction."""
+        op, operand, target, value = self._flow[group.instruction]
+        group.executed += 1
+        if group.executed > self._limit:
+            raise InstrumentFault(
+                f"a shot executed more than {self._limit} flow instructions; raise the run's iteration limit "
+                "or check the loop's condition",
+                fault_code="QC-ITERATION-LIMIT",
+            )
+        if op is FlowOp.JUMP:
+            group.instruction = target
+            return [group]
+        if op is FlowOp.BRANCH_BIT:
+            return self._split(group, operand, target, value)
+        if op is FlowOp.PLAY_BLOCK:
+            self._play(group, operand)
+        group.instruction += op is FlowOp.PLAY_BLOCK
+        return [group]
+
+    def _play(self, group: _Group, block: int) -> None:
+        self._on_step()
+        self._player.restore(group.registers)
+        lines = self._player.play_block(block, group.tick)
+        windows = self._player.captures
+        group.registers = self._player.state()
+        captures = [self._capture(window) for window in windows]
+        final = not self.keep_states and self._is_end(group.instruction + 1)
+        group.branches = self._physics.play(group.branches, lines, group.tick, captures, final=final)
+        for window, capture in zip(windows, captures, strict=True):
+            group.readable[capture.clbit] = window.first_tick + window.length_ticks + self._latency_ticks
+        group.tick += int(self._program.blocks[block]["length_ticks"])
+
+    def _split(self, group: _Group, bit: int, target: int, value: int) -> list[_Group]:
+        readable = group.readable.get(bit, 0)
+        if group.tick < readable:
+            raise TimingError(
+                f"flow {group.instruction} reads bit {bit} at tick {group.tick}, but it is readable from tick "
+                f"{readable}; make the block before it longer"
+            )
+        taken: list[Branch] = []
+        passed: list[Branch] = []
+        for branch in group.branches:
+            for found, part in split_by_bit(branch, bit).items():
+                (taken if found == value else passed).append(part)
+        return [
+            _Group(instruction, group.tick, group.executed, group.registers, dict(group.readable), branches)
+            for instruction, branches in ((target, taken), (group.instruction + 1, passed))
+            if branches
+        ]
+
+    def _is_end(self, instruction: int) -> bool:
+        seen: set[int] = set()
+        while self._flow[instruction][0] is FlowOp.JUMP and instruction not in seen:
+            seen.add(instruction)
+            instruction = self._flow[instruction][2]
+        return self._flow[instruction][0] is FlowOp.END
+
+    def _capture(self, window: CaptureWindow) -> Capture:
+        row = self._program.captures[window.capture]
+        discriminator = self._program.discriminators[int(row["discriminator"])]
+        envelope = int(row["weights"])
+        return Capture(
+            port=int(self._program.frames[int(row["frame"])]["port"]),
+            first_tick=window.first_tick,
+            length_ticks=window.length_ticks,
+            ftw=window.ftw,
+            phase_word=window.phase_word,
+            weights=None if envelope < 0 else dequantise(self._program.envelope(envelope)),
+            coef=discriminator["coef"],
+            n_classes=int(discriminator["n_classes"]),
+            clbit=int(row["clbit"]),
+            index=int(row["index"]),
+        )

@@ -1,0 +1,237 @@
+"""The physical lines after the DACs: mixers with their flaws, gains, local oscillators, tuning curves.
+
+The frame of the physics turns with the drive LO of the Setup, common to all qubits, so a held DAC sample is an exactly
+constant Hamiltonian. A line whose LO differs (another LO, or a physical LO error) turns in that frame; its samples
+carry ``exp(2 pi i df t)`` at mid-sample, and samples are cut finely enough that the turn within one is small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from firmware_sim.physics.propagators import Controls, runs
+from qctrl.errors import ConfigError
+from qctrl.signal import SetupChain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from firmware_sim.config import LineTruth
+    from firmware_sim.physics.device import Chip
+    from qctrl.protocol import Setup
+
+_TURN = 2 * np.pi
+_COARSE_TURNS = 1e-3
+"""Turn per sample up to which one step is enough; the error in an angle is its square times 1.6."""
+_STEPS_PER_TURN = 200
+_SILENT = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drive:
+    port: int
+    truth: LineTruth
+    offset_hz: float
+    """Physical LO minus the frame."""
+
+
+class SignalChain:
+    """Turns DAC outputs into what the chip feels."""
+
+    def __init__(self, chip: Chip, setup: Setup) -> None:
+        """Match the ports of the truth with those of the Setup.
+
+        Args:
+            chip: The device.
+            setup: Ports, LOs and clocks; a port that it lacks stays silent.
+
+        Raises:
+            ConfigError: No drive port is wired, or delays of drive and flux lines differ, which is not modelled.
+        """
+        self._chip = chip
+        self._setup = setup
+        ports = {port.name: index for index, port in enumerate(setup.ports)}
+        used = [qubit.truth.drive_port for qubit in chip.qubits if qubit.truth.drive_port in ports]
+        if not used:
+            raise ConfigError(
+                f"the setup of {setup.device} has none of the drive ports of {chip.truth.device}; wire one"
+            )
+        self.reference_hz = setup.ports[ports[used[0]]].lo_hz
+        self._drives = [self._drive(ports.get(qubit.truth.drive_port), qubit.truth.drive_port) for qubit in chip.qubits]
+        self._flux = [ports.get(qubit.truth.flux_port or "") for qubit in chip.qubits]
+        self._coupler = [
+            None if pair.truth.coupler is None else ports.get(pair.truth.coupler.port) for pair in chip.couplings
+        ]
+        self._rest = _levels_at_rest(setup)
+        self._check_delays()
+        self._sample_ticks = self._common_grid()
+        turns = max((abs(drive.offset_hz) for drive in self._drives if drive), default=0.0) * self.sample_s
+        self._substeps = 1 if turns <= _COARSE_TURNS else int(np.ceil(turns * _STEPS_PER_TURN))
+
+    @property
+    def sample_s(self) -> float:
+        """Length of a sample of the common grid."""
+        return float(self._setup.tick_s) * self._sample_ticks
+
+    @property
+    def sample_ticks(self) -> int:
+        """Ticks per sample of the common grid of all drive and flux ports."""
+        return self._sample_ticks
+
+    def activity(self, lines: Sequence[NDArray[Any]]) -> tuple[NDArray[np.bool_], tuple[tuple[int, ...], ...]]:
+        """Return when each line acts, shape ``(n_lines, n_samples)``, and which qubits each line touches.
+
+        A drive line acts where it drives, a flux line where it is off its idle level.
+        """
+        rows: list[NDArray[np.bool_]] = []
+        touched: list[tuple[int, ...]] = []
+        for qubit, drive in enumerate(self._drives):
+            if drive is not None:
+                rows.append(np.abs(_mix(drive.truth, self._held(lines, drive.port))) > _SILENT)
+                touched.append((qubit,))
+        for qubit, port in enumerate(self._flux):
+            if port is not None:
+                rows.append(self._off_idle(lines, port))
+                touched.append((qubit,))
+        for pair, port in zip(self._chip.couplings, self._coupler, strict=True):
+            if port is not None:
+                rows.append(self._off_idle(lines, port))
+                touched.append(pair.qubits)
+        return np.array(rows), tuple(touched)
+
+    def coupler_acts(self, lines: Sequence[NDArray[Any]], coupling: int, first: int, last: int) -> bool:
+        """Return whether a coupler leaves its idle level between two samples."""
+        port = self._coupler[coupling]
+        return port is not None and bool(np.any(self._off_idle(lines, port)[first:last]))
+
+    def controls(
+        self, lines: Sequence[NDArray[Any]], start_ticks: int, span: tuple[int, int], qubits: Sequence[int]
+    ) -> Controls:
+        """Return the controls of a cluster of qubits.
+
+        Args:
+            lines: DAC outputs of all ports over a block.
+            start_ticks: First tick of the block, from the start of the shot.
+            span: First sample and one past the last, on the common grid.
+            qubits: Chip indices, ascending; couplings among them are included.
+        """
+        pairs = [c for c, pair in enumerate(self._chip.couplings) if set(pair.qubits) <= set(qubits)]
+        raw = [self._drive_samples(lines, qubit, span) for qubit in qubits]
+        raw += [self._level(lines, self._flux[qubit], span) for qubit in qubits]
+        raw += [self._level(lines, self._coupler[pair], span) for pair in pairs]
+        if self._turns(raw, qubits):
+            raw = [np.repeat(column, self._substeps) for column in raw]
+            step_s = self.sample_s / self._substeps
+            begin_s = start_ticks * float(self._setup.tick_s) + span[0] * self.sample_s
+            times_s = begin_s + (np.arange(len(raw[0])) + 0.5) * step_s
+            for column, qubit in enumerate(qubits):
+                drive = self._drives[qubit]
+                if drive is not None and drive.offset_hz:
+                    raw[column] = raw[column] * np.exp(1j * _TURN * drive.offset_hz * times_s)
+        else:
+            step_s = self.sample_s
+        starts, counts = runs(raw)
+        return self._to_controls(np.stack([x[starts] for x in raw], axis=1), counts, step_s, (list(qubits), pairs))
+
+    def _to_controls(
+        self,
+        columns: NDArray[Any],
+        counts: NDArray[np.int64],
+        step_s: float,
+        which: tuple[list[int], list[int]],
+    ) -> Controls:
+        qubits, pairs = which
+        n_qubits = len(qubits)
+        chip = self._chip
+        detuning = [
+            _TURN * (chip.qubits[q].frequency_hz(np.real(columns[:, n_qubits + k])) - self.reference_hz)
+            for k, q in enumerate(qubits)
+        ]
+        coupling = [
+            chip.couplings[c].strength_rad_s(np.real(columns[:, 2 * n_qubits + k])) for k, c in enumerate(pairs)
+        ]
+        return Controls(
+            counts=counts,
+            detuning_rad_s=np.stack(detuning, axis=1),
+            drive_rad_s=np.ascontiguousarray(columns[:, :n_qubits]),
+            coupling_rad_s=np.array(coupling).reshape(len(pairs), len(counts)).T,
+            pairs=tuple((qubits.index(a), qubits.index(b)) for a, b in (chip.couplings[c].qubits for c in pairs)),
+            anharmonicity_rad_s=np.array([chip.qubits[q].anharmonicity_rad_s for q in qubits]),
+            dt_s=step_s,
+        )
+
+    def _drive(self, port: int | None, name: str) -> _Drive | None:
+        if port is None:
+            return None
+        line = self._chip.truth.lines[name]
+        return _Drive(port, line, self._setup.ports[port].lo_hz + line.lo_error - self.reference_hz)
+
+    def _drive_samples(
+        self, lines: Sequence[NDArray[Any]], qubit: int, span: tuple[int, int]
+    ) -> NDArray[np.complex128]:
+        drive = self._drives[qubit]
+        if drive is None:
+            return np.zeros(span[1] - span[0], dtype=np.complex128)
+        samples = _mix(drive.truth, self._held(lines, drive.port, span))
+        return _TURN * drive.truth.rabi_hz_per_fs * np.exp(1j * drive.truth.phase) * samples
+
+    def _turns(self, columns: Sequence[NDArray[Any]], qubits: Sequence[int]) -> bool:
+        drives = zip(columns, (self._drives[qubit] for qubit in qubits), strict=False)
+        return any(drive is not None and drive.offset_hz != 0 and bool(np.any(x)) for x, drive in drives)
+
+    def _level(self, lines: Sequence[NDArray[Any]], port: int | None, span: tuple[int, int]) -> NDArray[np.float64]:
+        if port is None:
+            return np.zeros(span[1] - span[0])
+        return self._held(lines, port, span)
+
+    def _held(self, lines: Sequence[NDArray[Any]], port: int, span: tuple[int, int] | None = None) -> NDArray[Any]:
+        repeat = self._setup.ports[port].sample_ticks // self._sample_ticks
+        if span is None:
+            return lines[port] if repeat == 1 else np.repeat(lines[port], repeat)
+        if repeat == 1:
+            return lines[port][span[0] : span[1]]
+        return lines[port][np.arange(*span) // repeat]
+
+    def _off_idle(self, lines: Sequence[NDArray[Any]], port: int) -> NDArray[np.bool_]:
+        step = 2.0 ** (1 - self._setup.ports[port].dac_bits)
+        return np.abs(self._held(lines, port) - self._rest[port]) > 1.5 * step
+
+    def _common_grid(self) -> int:
+        grid = [port.sample_ticks for port in self._setup.ports if port.kind in ("iq_drive", "flux")]
+        return int(np.gcd.reduce(grid))
+
+    def _check_delays(self) -> None:
+        ports = [port for port in self._setup.ports if port.kind in ("iq_drive", "flux")]
+        if len({port.delay_ticks for port in ports}) > 1:
+            late = max(ports, key=lambda port: port.delay_ticks)
+            raise ConfigError(
+                f"port {late.name} is delayed by {late.delay_ticks} ticks, others by less; the emulated lines have "
+                "equal lengths, give all drive and flux ports the same delay"
+            )
+
+
+def _levels_at_rest(setup: Setup) -> list[complex]:
+    """Return what the DAC of each port holds while nothing plays: idle levels, mixed by the crosstalk correction."""
+    n_ticks = setup.block_granularity_ticks
+    silence: list[NDArray[Any]] = [
+        np.zeros(
+            0 if port.kind == "acquire" else n_ticks // port.sample_ticks,
+            dtype=np.float64 if port.kind == "flux" else np.complex128,
+        )
+        for port in setup.ports
+    ]
+    return [complex(samples[-1]) if len(samples) else 0j for samples in SetupChain(setup).apply(silence, 0)]
+
+
+def _mix(line: LineTruth, samples: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    flaws = (line.gain_imbalance, line.phase_imbalance, line.offset_i, line.offset_q)
+    if not any(flaws):
+        return samples
+    in_phase = samples.real + line.offset_i
+    tilted = np.cos(line.phase_imbalance) * samples.imag + np.sin(line.phase_imbalance) * samples.real
+    return in_phase + 1j * ((1 + line.gain_imbalance) * tilted + line.offset_q)

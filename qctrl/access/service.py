@@ -1,0 +1,207 @@
+"""``ProviderService``: the way in for users."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from qiskit.transpiler import Target
+
+from qctrl.access.switches import Switches
+from qctrl.calibration import Calibration, find_device, list_devices, load
+from qctrl.config import find_rack, load_rack
+from qctrl.errors import CalibrationError, ConfigError, QctrlError
+from qctrl.execution import LocalRunner, Runner
+from qctrl.execution.setup import build_setup
+from qctrl.primitives import Job, restore
+from qctrl.provider import Backend, Device, RunJob
+from qctrl.service import JobHandle, Jobs, JobStore, Stage
+
+
+class ProviderService:
+    """Devices and jobs of this machine.
+
+    By default an emulator in a child process, started with the first job and ended with this
+    process, and jobs in a local SQLite file.
+
+    Args:
+        url: Address of a lab server; not possible yet.
+        account: Name of an account on that server; not possible yet.
+        config: Rack file; the default is ``$QCTRL_CONFIG``, else the embedded emulator.
+
+    Raises:
+        ConfigError: The rack file cannot be used, or a server is asked for.
+    """
+
+    def __init__(self, url: str | None = None, account: str | None = None, config: str | Path | None = None) -> None:
+        if url is not None or account is not None:
+            asked = f"url={url!r}" if url is not None else f"account={account!r}"
+            raise ConfigError(
+                f"ProviderService({asked}): lab servers are not supported yet; use ProviderService() on the machine "
+                "of the rack, with config='rack.yaml' for a rack other than the embedded emulator"
+            )
+        self._rack = load_rack(find_rack(config))
+        self._jobs = Jobs(JobStore())
+        self._runners: dict[tuple[str, Path | None], LocalRunner] = {}
+
+    def __enter__(self) -> ProviderService:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the emulators and release the job store; jobs that still run are cancelled."""
+        runners, self._runners = list(self._runners.values()), {}
+        for runner in runners:
+            runner.close()
+        self._jobs.close()
+
+    def backends(
+        self,
+        name: str | None = None,
+        min_num_qubits: int | None = None,
+        filters: Callable[[Backend], bool] | None = None,
+    ) -> list[Backend]:
+        """Return the usable devices, by name.
+
+        A device whose calibration cannot be read is left out with a warning.
+
+        Args:
+            name: Only the device of this name.
+            min_num_qubits: Only devices with at least so many qubits.
+            filters: Only backends for which this returns True.
+        """
+        found: list[Backend] = []
+        for device in self._names():
+            if name is not None and device != name:
+                continue
+            try:
+                backend = self.backend(device)
+            except QctrlError as error:
+                warnings.warn(f"device {device} is left out: {error}", stacklevel=2)
+                continue
+            if backend.num_qubits >= (min_num_qubits or 0) and (filters is None or filters(backend)):
+                found.append(backend)
+        return found
+
+    def backend(self, name: str, **switches: Any) -> Backend:
+        """Return a device.
+
+        Args:
+            name: Name of the device.
+            **switches: ``calibration``, a calibration file or a folder that holds one; and for the
+                emulator alone: ``noise`` (False removes every random process but the outcome
+                itself), ``levels`` per transmon (2 or 3), ``seed`` of all jobs that bring none, and
+                ``truth``, a file with the hidden device.
+
+        Raises:
+            ConfigError: The device is unknown, or a switch has a wrong name or value.
+            CalibrationError: The calibration cannot be used.
+        """
+        chosen = Switches.from_keywords(switches)
+        self._check_name(name)
+        calibration = self._calibration(name, chosen)
+        device = Device(
+            calibration=calibration,
+            setup=build_setup(calibration, self._rack.wiring(name)),
+            runner=self._runner(name, chosen.truth),
+            jobs=self._jobs,
+            emulation=chosen.emulation(embedded=self._rack.embedded),
+        )
+        return Backend(device, provider=self)
+
+    def return_backend(self, name: str, **switches: Any) -> Backend:
+        """Return a device; the name that Qiskit's provider guide uses for :meth:`backend`."""
+        return self.backend(name, **switches)
+
+    def target(self, name: str) -> Target:
+        """Return what a device can do.
+
+        Args:
+            name: Name of the device.
+
+        Raises:
+            ConfigError: The device is unknown.
+            CalibrationError: Its calibration cannot be used.
+        """
+        return self.backend(name).target
+
+    def return_target(self, name: str) -> Target:
+        """Return what a device can do; the name that Qiskit's provider guide uses for :meth:`target`."""
+        return self.target(name)
+
+    def job(self, job_id: str) -> Job | RunJob:
+        """Return a job of this or of an earlier process.
+
+        Args:
+            job_id: What ``job.job_id()`` returned.
+
+        Raises:
+            JobNotFoundError: No such job is stored.
+        """
+        return self._restored(self._jobs.find(job_id))
+
+    def jobs(
+        self,
+        limit: int | None = 10,
+        *,
+        tags: Sequence[str] | None = None,
+        status: str | None = None,
+        backend_name: str | None = None,
+        created_after: datetime | None = None,
+    ) -> list[Job | RunJob]:
+        """Return stored jobs, newest first.
+
+        Args:
+            limit: At most so many; ``None`` for all.
+            tags: Only jobs that carry every one of these tags.
+            status: Only jobs of this status: QUEUED, RUNNING, DONE, CANCELLED, ERROR or INTERRUPTED.
+            backend_name: Only jobs of this device.
+            created_after: Only jobs submitted after this time, which must name its time zone.
+
+        Raises:
+            ValueError: There is no such status.
+        """
+        stage = None if status is None else Stage(status.upper())
+        records = self._jobs.store.list(
+            limit=limit, tags=tuple(tags or ()), stage=stage, device=backend_name, after=created_after
+        )
+        return [self._restored(self._jobs.handle(record)) for record in records]
+
+    def _restored(self, handle: JobHandle) -> Job | RunJob:
+        return restore(handle, lambda: self.backend(handle.record.device))
+
+    def _names(self) -> list[str]:
+        calibrated = list_devices()
+        return sorted(name for name in self._rack.devices if name in calibrated)
+
+    def _check_name(self, name: str) -> None:
+        if name in self._rack.devices:
+            return
+        nearest = difflib.get_close_matches(name, self._rack.devices, n=1)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise ConfigError(
+            f"device {name!r} is unknown; {hint}{self._rack.path} has {', '.join(self._rack.devices)}; "
+            "check the name, or add the device to the rack file"
+        )
+
+    def _calibration(self, name: str, switches: Switches) -> Calibration:
+        path = switches.calibration_file(name) or find_device(name)
+        calibration = load(path)
+        if calibration.name != name:
+            raise CalibrationError(f"{path}:1:1: device.name: value {calibration.name!r} is not {name!r}")
+        return calibration
+
+    def _runner(self, name: str, truth: Path | None) -> Runner:
+        key = (name, truth)
+        if key not in self._runners:
+            self._runners[key] = LocalRunner(self._rack, name, truth)
+        return self._runners[key]

@@ -1,0 +1,88 @@
+"""What a user may switch on a device."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from qctrl.errors import ConfigError
+from qctrl.provider import Emulation
+
+_WORKING = "working.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """Keywords of ``ProviderService.backend``, checked."""
+
+    noise: bool = True
+    levels: int = 3
+    seed: int | None = None
+    calibration: Path | None = None
+    truth: Path | None = None
+
+    @classmethod
+    def from_keywords(cls, keywords: Mapping[str, Any]) -> Switches:
+        """Return the switches that a user gave.
+
+        Raises:
+            ConfigError: A name is unknown or a value not allowed.
+        """
+        known = [switch.name for switch in fields(cls)]
+        for name in keywords:
+            if name not in known:
+                nearest = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {nearest[0]!r}" if nearest else f"it has {', '.join(known)}"
+                raise ConfigError(f"backend has no switch {name!r}; {hint}")
+        values = dict(keywords)
+        for name in ("calibration", "truth"):
+            if values.get(name) is not None:
+                values[name] = _existing(name, values[name])
+        switches = cls(**values)
+        switches._check()
+        return switches
+
+    def _check(self) -> None:
+        if self.noise not in (True, False):
+            raise ConfigError(f"noise is {self.noise!r}; it must be True or False")
+        if not _is_whole(self.levels) or self.levels not in (2, 3):
+            raise ConfigError(f"levels is {self.levels!r}; it must be 2 or 3")
+        if self.seed is not None and not (_is_whole(self.seed) and 0 <= self.seed < 2**63):
+            raise ConfigError(f"seed is {self.seed!r}; it must be a whole number in 0..2**63 - 1")
+
+    def emulation(self, *, embedded: bool) -> Emulation | None:
+        """Return the emulator's switches; ``None`` for a rack that may be hardware and got none.
+
+        Args:
+            embedded: Whether the stack starts the emulator itself, so that it certainly is one.
+        """
+        chosen = Emulation(noise=self.noise, levels=self.levels, seed=self.seed)
+        return chosen if embedded or chosen != Emulation() else None
+
+    def calibration_file(self, device: str) -> Path | None:
+        """Return the calibration file that was given, by itself, in its folder or in a folder of devices.
+
+        Raises:
+            ConfigError: The folder holds none.
+        """
+        path = self.calibration
+        if path is None or path.is_file():
+            return path
+        for candidate in (path / _WORKING, path / device / _WORKING):
+            if candidate.is_file():
+                return candidate
+        raise ConfigError(f"calibration={str(path)!r}: the folder holds no {_WORKING} nor {device}/{_WORKING}")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _existing(name: str, value: Any) -> Path:
+    path = Path(value)
+    if not path.exists():
+        raise ConfigError(f"{name}={str(value)!r}: no such file or folder; check the path")
+    return path

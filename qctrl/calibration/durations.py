@@ -1,0 +1,71 @@
+"""How long operations occupy their qubits, in ticks.
+
+A pulse shorter than its slot is followed by silence, never stretched.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+
+from qctrl.calibration.document import Qubit, Timing
+from qctrl.calibration.gates import ComposedGate, EdgeGate, FluxCz, QubitGate, VirtualZ
+from qctrl.calibration.grid import on_grid, ticks
+from qctrl.calibration.readout import PassiveReset
+from qctrl.units import exact_fraction
+
+
+def pulse_step(timing: Timing) -> int:
+    """Return the grid of gates, in ticks."""
+    return math.lcm(timing.granularity, timing.pulse_alignment)
+
+
+def capture_step(timing: Timing) -> int:
+    """Return the grid of measurements, in ticks; pulses follow them, so it is a multiple of theirs."""
+    return math.lcm(pulse_step(timing), timing.acquire_alignment)
+
+
+def gate_ticks(gate: QubitGate | EdgeGate, parts: Mapping[str, QubitGate], timing: Timing) -> int:
+    """Return the duration of a gate, in ticks.
+
+    Args:
+        gate: The gate.
+        parts: Gates of the same qubit, which a composed gate is made of.
+        timing: The device's time grid.
+    """
+    if isinstance(gate, VirtualZ):
+        return 0
+    if isinstance(gate, ComposedGate):
+        return sum(gate_ticks(parts[name], parts, timing) for name in gate.of)
+    durations_s = [gate.waveform.duration]
+    if isinstance(gate, FluxCz) and gate.coupler_waveform is not None:
+        durations_s.append(gate.coupler_waveform.duration)
+    dt_s = exact_fraction(timing.dt)
+    silence = ticks(gate.padding.before, dt_s) + ticks(gate.padding.after, dt_s)
+    return on_grid(max(ticks(duration_s, dt_s) for duration_s in durations_s) + silence, pulse_step(timing))
+
+
+def measure_ticks(qubit: Qubit, timing: Timing) -> int | None:
+    """Return the duration of a measurement, pulse and capture window, in ticks."""
+    readout = qubit.readout
+    if readout is None:
+        return None
+    dt_s = exact_fraction(timing.dt)
+    window = ticks(readout.acquisition.delay, dt_s) + ticks(readout.acquisition.duration, dt_s)
+    return on_grid(max(ticks(readout.waveform.duration, dt_s), window), capture_step(timing))
+
+
+def reset_ticks(qubit: Qubit, timing: Timing) -> int | None:
+    """Return the duration of a reset, in ticks; ``None`` if the qubit has none, or lacks the x it plays."""
+    reset, dt_s = qubit.reset, exact_fraction(timing.dt)
+    if reset is None:
+        return None
+    if isinstance(reset, PassiveReset):
+        return on_grid(ticks(reset.duration, dt_s), capture_step(timing))
+    gates: dict[str, QubitGate] = {**qubit.gates}
+    measure, flip = measure_ticks(qubit, timing), gates.get("x")
+    if measure is None or flip is None:
+        return None
+    latency = on_grid(ticks(timing.bit_latency, dt_s), capture_step(timing))
+    return on_grid(Fraction(measure + latency + gate_ticks(flip, gates, timing)), capture_step(timing))

@@ -1,0 +1,5 @@
+"""The ``qctrl`` command."""
+
+from qctrl.cli.main import main
+
+__all__ = ["main"]

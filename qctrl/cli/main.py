@@ -1,0 +1,72 @@
+"""The application: its subcommands, and the one place where errors become lines and exit codes."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from qctrl.cli import calibration, compile, demo, doctor, emulator, failure, jobs, run  # noqa: A004 - file per command
+from qctrl.version import __version__
+
+app = typer.Typer(
+    name="qctrl",
+    help="Open control stack between Qiskit and a superconducting QPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Plain help and errors: Rich would double the start time, and colours the words that scripts look for.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run", short_help="Run an OpenQASM file, print counts.")(run.run)
+app.command("demo", short_help="Run a Bell pair, tell each stage.")(demo.demo)
+app.command("compile", short_help="Print a compiled OpenQASM file.")(compile.compile_file)
+app.command("doctor", short_help="Check this installation.")(doctor.doctor)
+app.add_typer(emulator.app, name="emulator")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(calibration.app, name="cal")
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"qctrl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Open control stack between Qiskit and a superconducting QPU."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Words after ``qctrl``; the default is the command line.
+
+    Returns:
+        0 if all went well, 1 after a failed check or another error, 2 after wrong usage, 3 if an instrument or the
+        connection to it failed, 4 if a calibration or configuration file cannot be used, 130 after Ctrl-C.
+    """
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="qctrl")
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        # The outermost frame: users get a line, never a traceback.
+        if os.environ.get("QCTRL_DEBUG") == "1":
+            raise
+        sys.stdout.flush()
+        for line in failure.lines(error):
+            typer.echo(line, err=True)
+        return failure.exit_code(error)
+    return 0

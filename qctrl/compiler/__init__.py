@@ -1,0 +1,24 @@
+"""From circuits to packed pulse programs: lower, schedule, assemble, bind."""
+
+from __future__ import annotations
+
+from qctrl.compiler.assemble import assemble
+from qctrl.compiler.bind import bind
+from qctrl.compiler.lower import lower
+from qctrl.compiler.pipeline import compile_circuit, compile_many
+from qctrl.compiler.program import CompiledProgram
+from qctrl.compiler.resources import PortUse, Resources, Use
+from qctrl.compiler.schedule import schedule
+
+__all__ = [
+    "CompiledProgram",
+    "PortUse",
+    "Resources",
+    "Use",
+    "assemble",
+    "bind",
+    "compile_circuit",
+    "compile_many",
+    "lower",
+    "schedule",
+]

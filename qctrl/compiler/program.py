@@ -1,0 +1,113 @@
+"""The compiled program: packed words, and the map from parameters to open slots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qctrl.compiler.bind import bind
+from qctrl.compiler.resources import Resources, count_resources
+from qctrl.errors import CompileError
+from qctrl.protocol import FlowOp
+from qctrl.signal import Player
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from qctrl.ir.expression import Expression
+    from qctrl.ir.interface import Interface
+    from qctrl.protocol import Patch, Program, Setup
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledProgram:
+    """A circuit, compiled once; ``bind`` makes the words that its parameters need."""
+
+    program: Program
+    """What travels to the instrument."""
+    setup: Setup
+    """The rack that it was assembled for."""
+    interface: Interface
+    """Parameters and registers of the circuit."""
+    expressions: tuple[Expression, ...]
+    """Distinct expressions of the parameters."""
+    rows: NDArray[np.void]
+    """dtype ``qctrl.ir.ROW``, one per open slot."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters, in the order of ``circuit.parameters``."""
+        return self.interface.parameters
+
+    @property
+    def cregs(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Per classical register its name and its clbit indices, least significant bit first."""
+        return self.interface.cregs
+
+    @property
+    def n_circuit_clbits(self) -> int:
+        """Classical bits of the circuit; the program's further bits are the compiler's."""
+        return self.interface.n_clbits
+
+    @property
+    def calibration_id(self) -> str:
+        """Label of the calibration that it was compiled against."""
+        return self.interface.calibration_id
+
+    @property
+    def hash(self) -> bytes:
+        """Identity of the packed program, 32 bytes."""
+        return self.program.hash
+
+    def to_bytes(self) -> bytes:
+        """Return the wire form of the packed program; equal programs have equal bytes."""
+        return self.program.to_bytes()
+
+    def text(self) -> str:
+        """Return a readable listing of the packed program."""
+        return self.program.text()
+
+    def resources(self) -> Resources:
+        """Return what the program takes of the sequencer's memories, and of each port."""
+        return count_resources(self.program, self.setup)
+
+    def bind(self, values: ArrayLike) -> Patch:
+        """Return the words for parameter values of shape ``(*shape, n_parameters)``.
+
+        Raises:
+            CompileError: The shape is wrong, or a value or an angle is not finite.
+        """
+        return bind(self, values)
+
+    def samples(self, port: str, values: ArrayLike | None = None) -> NDArray[np.complex128 | np.float64]:
+        """Return the samples of one port over a shot, as its DAC gets them.
+
+        Args:
+            port: Name of the port.
+            values: One value per parameter; not needed without parameters.
+
+        Returns:
+            Fractions of full scale at the port's own rate: complex for IQ ports, real for flux ports.
+
+        Raises:
+            CompileError: The program branches, so that there is no one answer, or values are missing.
+            ResourceError: A sample is beyond the port's range.
+        """
+        if self.program.has_branches:
+            raise CompileError("the program branches on measured bits, so its samples differ from shot to shot")
+        if values is None and self.parameters:
+            raise CompileError(f"samples need values for the parameters {', '.join(self.parameters)}")
+        if port not in {known.name for known in self.setup.ports}:
+            raise CompileError(f"the setup of {self.setup.device} has no port {port}")
+        patch = self.bind(np.reshape(np.asarray([] if values is None else values, dtype=np.float64), (1, -1)))
+        player = Player(self.program, self.setup, patch.words[0])
+        index, tick = self.setup.port_index(port), 0
+        parts: list[NDArray[np.complex128 | np.float64]] = []
+        for instruction in self.program.flow:
+            if instruction["op"] == FlowOp.PLAY_BLOCK:
+                block = int(instruction["operand"])
+                parts.append(player.play_block(block, tick)[index])
+                tick += int(self.program.blocks["length_ticks"][block])
+        return np.concatenate(parts)

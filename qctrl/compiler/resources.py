@@ -1,0 +1,79 @@
+"""What a program takes of a sequencer's memories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qctrl.protocol import EventOp, limits
+
+if TYPE_CHECKING:
+    from qctrl.protocol import Program, Setup
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One memory."""
+
+    memory: str
+    need: int
+    have: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortUse:
+    """One port."""
+
+    port: str
+    plays: int
+    captures: int
+    envelope_samples: int
+    """Samples of the distinct envelopes that this port plays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Memories against their limits, then the share of every port in use."""
+
+    memories: tuple[Use, ...]
+    ports: tuple[PortUse, ...]
+
+    def text(self) -> str:
+        """Return one line per memory and port."""
+        lines = [f"{use.memory}: {use.need} of {use.have}" for use in self.memories]
+        lines += [
+            f"{use.port}: {use.plays} plays, {use.captures} captures, {use.envelope_samples} samples"
+            for use in self.ports
+        ]
+        return "\n".join(lines)
+
+
+def count_resources(program: Program, setup: Setup) -> Resources:
+    """Return what a program takes."""
+    memories = (
+        Use("frames", len(program.frames), limits.MAX_FRAMES),
+        Use("events", len(program.events), limits.MAX_EVENTS),
+        Use("envelope samples", len(program.envelope_samples), limits.MAX_ENVELOPE_SAMPLES),
+        Use("blocks", len(program.blocks), limits.MAX_BLOCKS),
+        Use("flow instructions", len(program.flow), limits.MAX_FLOW),
+        Use("classical bits", program.n_clbits, limits.MAX_CLBITS),
+        Use("parameter rows", program.n_slots, limits.MAX_SLOTS),
+        Use("ticks of the longest block", int(program.blocks["length_ticks"].max()), limits.MAX_TICKS),
+    )
+    port_of = program.frames["port"][program.events["frame"]]
+    used = tuple(_port_use(program, setup, number, port_of == number) for number in np.unique(port_of).tolist())
+    return Resources(memories, used)
+
+
+def _port_use(program: Program, setup: Setup, number: int, mine: np.ndarray) -> PortUse:
+    op = program.events["op"]
+    plays = mine & (op == EventOp.PLAY)
+    envelopes = np.unique(program.events["target"][plays])
+    return PortUse(
+        port=setup.ports[number].name,
+        plays=int(np.count_nonzero(plays)),
+        captures=int(np.count_nonzero(mine & (op == EventOp.CAPTURE))),
+        envelope_samples=int(program.envelopes["length"][envelopes].sum()),
+    )

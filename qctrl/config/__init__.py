@@ -1,0 +1,17 @@
+"""What is installed: racks of instruments and the wiring of devices."""
+
+from qctrl.config.find import default_racks, find_rack
+from qctrl.config.rack import Rack, RackDocument, load_rack
+from qctrl.config.wiring import LocalOscillator, Wiring, WiringPort, load_wiring
+
+__all__ = [
+    "LocalOscillator",
+    "Rack",
+    "RackDocument",
+    "Wiring",
+    "WiringPort",
+    "default_racks",
+    "find_rack",
+    "load_rack",
+    "load_wiring",
+]

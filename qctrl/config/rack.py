@@ -1,0 +1,95 @@
+"""Schema ``qctrl.rack/1``: how the instruments are reached and which devices they drive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from qctrl.config.wiring import Wiring, load_wiring
+from qctrl.errors import ConfigError
+from qctrl.strict_yaml import StrictModel, parse_text, problem, read_text, validate
+
+EMBEDDED = "embedded"
+"""Address of an emulator that the stack starts and stops itself."""
+
+
+def _check_address(address: str) -> str:
+    scheme, separator, rest = address.partition("://")
+    if address == EMBEDDED or (separator and scheme in ("ipc", "tcp") and rest):
+        return address
+    raise problem(f"value {address[:60]!r} is not an address", "write embedded, ipc://PATH or tcp://HOST:PORT")
+
+
+class RackEntry(StrictModel):
+    """One device of a rack."""
+
+    wiring: Annotated[str, Field(min_length=1, max_length=4096)]
+    """Wiring file, relative to the rack's own."""
+
+
+class RackDocument(StrictModel):
+    """A rack file."""
+
+    schema_: Annotated[Literal["qctrl.rack/1"], Field(alias="schema")]
+    driver: Literal["sequencer"]
+    address: Annotated[str, Field(max_length=4096), AfterValidator(_check_address)]
+    devices: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)], RackEntry],
+        Field(min_length=1, max_length=4096),
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rack:
+    """A rack whose file names are resolved."""
+
+    path: Path
+    driver: str
+    address: str
+    wiring_paths: Mapping[str, Path]
+    """Wiring file of each device, by name."""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the stack starts and stops the emulator itself."""
+        return self.address == EMBEDDED
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of the devices, in file order."""
+        return tuple(self.wiring_paths)
+
+    def wiring(self, device: str) -> Wiring:
+        """Return the wiring of a device, read now.
+
+        Args:
+            device: Name of the device.
+
+        Raises:
+            ConfigError: The rack does not drive it, or its wiring file cannot be used.
+        """
+        if device not in self.wiring_paths:
+            raise ConfigError(
+                f"{self.path}:1:1: devices: device {device!r} is not in this rack; "
+                f"known are {', '.join(self.wiring_paths)}; add it with its wiring file"
+            )
+        return load_wiring(self.wiring_paths[device])
+
+
+def load_rack(path: str | Path) -> Rack:
+    """Return the rack in a YAML file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ConfigError: ``file:line:column: path.to.key: value ...; remedy``, one line per problem.
+    """
+    place = Path(path)
+    document = validate(parse_text(read_text(place, ConfigError), str(path), ConfigError), RackDocument, ConfigError)
+    wirings = {name: place.parent / entry.wiring for name, entry in document.devices.items()}
+    return Rack(place, document.driver, document.address, wirings)

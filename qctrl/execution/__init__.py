@@ -1,0 +1,22 @@
+"""From compiled work to raw results: jobs, runners, and the emulator that stands in for a rack."""
+
+from __future__ import annotations
+
+from qctrl.execution.embedded import Emulator
+from qctrl.execution.execution import Execution
+from qctrl.execution.local import LocalRunner
+from qctrl.execution.runner import Runner
+from qctrl.execution.spec import JobResult, JobSpec, Progress, Status, Work, WorkResult
+
+__all__ = [
+    "Emulator",
+    "Execution",
+    "JobResult",
+    "JobSpec",
+    "LocalRunner",
+    "Progress",
+    "Runner",
+    "Status",
+    "Work",
+    "WorkResult",
+]

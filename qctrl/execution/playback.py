@@ -1,0 +1,142 @@
+"""Plays one job on a connected driver: configure, load, then run after run, fetched and merged."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from qctrl.errors import InstrumentTimeoutError, JobCancelledError
+from qctrl.execution.chunks import Chunk, Merger, cut
+from qctrl.execution.connection import Opened
+from qctrl.execution.execution import Execution
+from qctrl.execution.spec import JobResult, JobSpec, Work, WorkResult
+from qctrl.protocol import Run, SimOptions
+from qctrl.units import to_seconds, to_ticks
+from qctrl.version import __version__
+
+_WAIT_S: Final = 0.25
+"""Of one fetch; a cancelled job is noticed at least this often."""
+STALL_SLACK_S: Final = 300.0
+"""A run may be this much longer without a sign of life than the time it should take in all."""
+
+
+def execute(spec: JobSpec, opened: Opened, execution: Execution, stall_slack_s: float = STALL_SLACK_S) -> JobResult:
+    """Return the results of every work of a job.
+
+    Raises:
+        JobCancelledError: Somebody cancelled it; the run was aborted.
+        InstrumentError: The instrument refused, failed, stalled or died.
+        QctrlError: The job does not fit the instrument.
+    """
+    started = _now()
+    playback = _Playback(spec, opened, execution, stall_slack_s)
+    opened.driver.configure(spec.setup)
+    works = tuple(playback.play(work) for work in spec.works)
+    metadata: dict[str, Any] = {
+        "started": started,
+        "ended": _now(),
+        "qctrl_version": __version__,
+        "device": spec.device,
+        "instrument": {"kind": opened.identity.kind, "version": opened.identity.version},
+        "epoch": opened.epoch,
+        "setup_hash": spec.setup.hash.hex(),
+        "calibration_id": spec.setup.calibration_id,
+        "program_hashes": [work.program.hash.hex() for work in spec.works],
+        "seed": None if playback.sim is None else playback.sim.seed,
+    }
+    return JobResult(works, metadata)
+
+
+class _Playback:
+    def __init__(self, spec: JobSpec, opened: Opened, execution: Execution, stall_slack_s: float) -> None:
+        self.sim: SimOptions | None = spec.sim
+        self._spec = spec
+        self._opened = opened
+        self._driver = opened.driver
+        self._execution = execution
+        self._stall_slack_s = stall_slack_s
+        self._setup_hash = spec.setup.hash.hex()
+        tick_s = spec.setup.tick_s
+        self._rep_delay_ticks = to_ticks(spec.rep_delay_s or 0.0, tick_s, what="rep_delay")
+        self._done_shots = 0
+
+    def play(self, work: Work) -> WorkResult:
+        self._driver.load(work.program, work.patch)
+        program_hash = work.program.hash.hex()
+        patch_hash = "" if work.patch is None else work.patch.hash.hex()
+        merger = Merger(work)
+        for chunk in cut(work, self._spec.chunk_shots):
+            run = Run(
+                run_id=uuid.uuid4().hex,
+                epoch=self._opened.epoch,
+                setup_hash=self._setup_hash,
+                program_hash=program_hash,
+                patch_hash=patch_hash,
+                first_binding=chunk.first_binding,
+                n_bindings=chunk.n_bindings,
+                first_shot=chunk.first_shot,
+                n_shots=chunk.n_shots,
+                rep_delay_ticks=self._rep_delay_ticks,
+                capture_mode=work.capture_mode,
+                chunk=chunk.index,
+                sim=self._sim(work),
+            )
+            self._refuse_if_cancelled(abort=False)
+            self._driver.start(run)
+            self._collect(run, merger, self._expected_s(work, chunk))
+        self._done_shots += merger.done_shots
+        return merger.result()
+
+    def _sim(self, work: Work) -> SimOptions | None:
+        return None if self.sim is None else msgspec.structs.replace(self.sim, pub_index=work.pub_index)
+
+    def _expected_s(self, work: Work, chunk: Chunk) -> float:
+        shot_ticks = int(work.program.blocks["length_ticks"].sum()) + self._rep_delay_ticks
+        return chunk.n_shots * chunk.n_bindings * to_seconds(shot_ticks, self._spec.setup.tick_s)
+
+    def _collect(self, run: Run, merger: Merger, expected_s: float) -> None:
+        before, block, steps = merger.done_shots, 0, -1
+        clock: Callable[[], float] = time.monotonic
+        alive = clock()
+        while True:
+            self._refuse_if_cancelled(abort=True)
+            fetched = self._driver.fetch(run.run_id, block, _WAIT_S)
+            progress = fetched.progress
+            self._execution.advance(self._done_shots + before + progress.done_shots)
+            if fetched.results is not None:
+                merger.add(fetched.results)
+                self._keep_seed(fetched.results.statistics)
+                block += 1
+            elif progress.state == "done":
+                return
+            if fetched.results is not None or progress.steps != steps:
+                steps, alive = progress.steps, clock()
+            elif clock() - alive > self._stall_slack_s + expected_s:
+                self._driver.safe_state()
+                raise InstrumentTimeoutError(
+                    f"{self._spec.device} showed no sign of life in fetch of run {run.run_id} for "
+                    f"{clock() - alive:.0f} s; the run should take {expected_s:.3g} s",
+                    name=self._spec.device,
+                )
+
+    def _keep_seed(self, statistics: dict[str, Any]) -> None:
+        # A seed that the emulator drew serves the whole job, so that the chunks fit together.
+        if self.sim is not None and self.sim.seed is None and isinstance(statistics.get("seed"), int):
+            self.sim = msgspec.structs.replace(self.sim, seed=statistics["seed"])
+
+    def _refuse_if_cancelled(self, *, abort: bool) -> None:
+        if not self._execution.is_cancelled:
+            return
+        if abort:
+            self._driver.abort()
+        job_id = self._spec.job_id
+        raise JobCancelledError(f"job {job_id} was cancelled; it has no result", job_id=job_id)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,20 @@
+"""Drivers: from packed artefacts to whatever plays them."""
+
+from qctrl.instruments.base import Debuggable, Driver, Fetched, Identity, Link, Playback, Progress, State
+from qctrl.instruments.rack import OpenRack
+from qctrl.instruments.registry import open_driver
+from qctrl.instruments.sequencer import Sequencer
+
+__all__ = [
+    "Debuggable",
+    "Driver",
+    "Fetched",
+    "Identity",
+    "Link",
+    "OpenRack",
+    "Playback",
+    "Progress",
+    "Sequencer",
+    "State",
+    "open_driver",
+]

@@ -1,0 +1,35 @@
+"""Which driver serves which kind of instrument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from qctrl.errors import ConfigError
+from qctrl.instruments.base import Driver
+from qctrl.instruments.sequencer import Sequencer
+from qctrl.transport import Client
+
+
+def _open_sequencer(address: str, device: str, peer_failure: Callable[[], str | None]) -> Driver:
+    return Sequencer(Client(address, name=device, peer_failure=peer_failure), device=device)
+
+
+_OPENERS: Final = {"sequencer": _open_sequencer}
+
+
+def open_driver(kind: str, address: str, device: str, peer_failure: Callable[[], str | None] = lambda: None) -> Driver:
+    """Return a driver; nothing is sent before its ``connect``.
+
+    Args:
+        kind: Driver named by the rack file.
+        address: Where the instrument is.
+        device: Name of the device that it must be wired to.
+        peer_failure: Says why the instrument's process is gone, ``None`` while it lives or is remote.
+
+    Raises:
+        ConfigError: There is no such driver, or the address is not allowed.
+    """
+    if kind not in _OPENERS:
+        raise ConfigError(f"driver {kind!r} does not exist; known: {', '.join(sorted(_OPENERS))}")
+    return _OPENERS[kind](address, device, peer_failure)

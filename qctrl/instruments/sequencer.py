@@ -1,0 +1,202 @@
+"""Driver of a sequencer that speaks ``qctrl.protocol``: firmware or its emulator, it cannot tell which."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+
+from qctrl.errors import InstrumentError, ProtocolError, QctrlError
+from qctrl.instruments.base import Fetched, Identity, Progress, State
+from qctrl.protocol import PROTOCOL_VERSION, Patch, Program, Results, Run, Setup
+from qctrl.transport import Answer, Client
+
+_DEADLINES_S: Final = {
+    "hello": 10.0,
+    "configure": 10.0,
+    "load": 30.0,
+    "start": 10.0,
+    "fetch": 10.0,
+    "abort": 10.0,
+    "safe_state": 10.0,
+    "health": 5.0,
+}
+"""Generous for a machine whose cores are busy; none of these waits for a run to end."""
+
+
+class _Hello(msgspec.Struct, frozen=True):
+    protocol: int
+    kind: str
+    device: str
+    version: str
+    epoch: int
+    capabilities: list[str]
+
+
+class _State(msgspec.Struct, frozen=True):
+    state: State
+    run_id: str
+    done_shots: int
+    total_shots: int
+    steps: int
+
+
+class Sequencer:
+    """Loads and plays packed programs over the wire.
+
+    Args:
+        client: Connection to the firmware; closed with the driver.
+        device: Name of the device that must answer; empty accepts any.
+    """
+
+    def __init__(self, client: Client, *, device: str = "") -> None:
+        self._client = client
+        self._device = device
+        self._setup_hash = b""
+        self._program_hash = b""
+        self._identity: Identity | None = None
+
+    def connect(self) -> Identity:
+        """Check identity and protocol version.
+
+        Raises:
+            InstrumentError: Another device answers.
+            ProtocolError: It speaks another version.
+        """
+        answer = self._client.request("hello", {"protocol": PROTOCOL_VERSION}, deadline_s=_DEADLINES_S["hello"])
+        hello = _convert(answer.body, _Hello)
+        if hello.protocol != PROTOCOL_VERSION:
+            raise ProtocolError(
+                f"{self._where()} speaks protocol version {hello.protocol}, this side speaks {PROTOCOL_VERSION}; "
+                "install the same release of qctrl-stack on both"
+            )
+        if self._device and hello.device != self._device:
+            raise InstrumentError(
+                f"{self._where()} is wired to device {hello.device!r}, not {self._device!r}; check the rack's address",
+                name=self._client.name,
+                address=self._client.address,
+            )
+        self._identity = Identity(hello.kind, hello.device, hello.version, hello.epoch, frozenset(hello.capabilities))
+        return self._identity
+
+    def configure(self, setup: Setup) -> None:
+        """Apply a Setup; see ``Playback``."""
+        setup.verify()
+        identity = setup.hash
+        if identity == self._setup_hash:
+            return
+        self._program_hash = self._setup_hash = b""
+        with self._safe_on_failure():
+            answer = self._client.request("configure", {}, [setup.to_bytes()], deadline_s=_DEADLINES_S["configure"])
+            self._check_echo("configure", answer, "setup_hash", identity)
+        self._setup_hash = identity
+
+    def load(self, program: Program, patch: Patch | None) -> None:
+        """Load a program and its words; see ``Playback``.
+
+        Raises:
+            ProtocolError: They do not belong together, or not to the configured Setup.
+        """
+        with self._safe_on_failure():
+            identity = self._check_pair(program, patch)
+            buffers: list[bytes] = []
+            if identity != self._program_hash:
+                self._program_hash = b""
+                buffers.append(program.to_bytes())
+            if patch is not None:
+                buffers.append(patch.to_bytes())
+            if not buffers:
+                return
+            answer = self._client.request("load", {}, buffers, deadline_s=_DEADLINES_S["load"])
+            self._check_echo("load", answer, "program_hash", identity)
+        self._program_hash = identity
+
+    def start(self, run: Run) -> None:
+        """Start playing; see ``Playback``."""
+        run.verify()
+        with self._safe_on_failure():
+            if run.sim is not None and self._identity is not None and "sim" not in self._identity.capabilities:
+                raise InstrumentError(
+                    f"{self._where()} is real: it cannot take the emulator's switches (seed, noise, levels)",
+                    name=self._client.name,
+                    address=self._client.address,
+                )
+            self._client.request("start", {}, [run.to_bytes()], deadline_s=_DEADLINES_S["start"])
+
+    def fetch(self, run_id: str, block: int, wait_s: float) -> Fetched:
+        """Return the next block of results; see ``Playback``."""
+        body = {"run_id": run_id, "block": block, "wait_ms": round(wait_s * 1e3)}
+        with self._safe_on_failure():
+            answer = self._client.request("fetch", body, deadline_s=wait_s + _DEADLINES_S["fetch"])
+            progress = _progress(answer)
+            if not answer.buffers:
+                return Fetched(progress, None)
+            results = Results.from_bytes(bytes(answer.buffers[0]))
+            if results.run_id != run_id:
+                raise ProtocolError(f"{self._where()} sent results of run {results.run_id}, asked for {run_id}")
+            return Fetched(progress, results)
+
+    def abort(self) -> None:
+        """Stop the run, if any; see ``Playback``."""
+        self._client.request("abort", deadline_s=_DEADLINES_S["abort"])
+
+    def safe_state(self) -> None:
+        """Stop every output; see ``Link``."""
+        self._client.request("safe_state", deadline_s=_DEADLINES_S["safe_state"])
+
+    def health(self) -> Progress:
+        """Return how far it is; see ``Link``."""
+        return _progress(self._client.request("health", deadline_s=_DEADLINES_S["health"]))
+
+    def debug(
+        self, body: Mapping[str, Any], buffers: Sequence[bytes], deadline_s: float
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Ask the emulator about its physics; see ``Debuggable``."""
+        answer = self._client.request("debug", body, buffers, deadline_s=deadline_s)
+        return dict(answer.body), [bytes(buffer) for buffer in answer.buffers]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _check_pair(self, program: Program, patch: Patch | None) -> bytes:
+        identity = program.hash
+        if program.setup_hash != self._setup_hash:
+            raise ProtocolError("program was assembled for another Setup than the configured one; compile it again")
+        if patch is not None:
+            patch.verify_for(program)
+        elif program.n_slots > 1:
+            raise ProtocolError(f"program has {program.n_slots - 1} open slots and no patch; bind its parameters")
+        return identity
+
+    def _check_echo(self, verb: str, answer: Answer, key: str, identity: bytes) -> None:
+        if answer.body.get(key) != identity.hex():
+            raise ProtocolError(f"{self._where()} acknowledged {verb} of {answer.body.get(key)}, not {identity.hex()}")
+
+    @contextmanager
+    def _safe_on_failure(self) -> Generator[None]:
+        try:
+            yield
+        except QctrlError as error:
+            try:
+                self.safe_state()
+            except QctrlError as second:
+                error.add_note(f"the safe state could not be confirmed either: {second}")
+            raise
+
+    def _where(self) -> str:
+        return f"instrument {self._client.name or '(unnamed)'} at {self._client.address}"
+
+
+def _convert(body: Mapping[str, Any], kind: type[Any]) -> Any:
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        raise ProtocolError(f"reply of the instrument: {error}") from error
+
+
+def _progress(answer: Answer) -> Progress:
+    state = _convert(answer.body, _State)
+    return Progress(state.state, state.run_id, state.done_shots, state.total_shots, state.steps)

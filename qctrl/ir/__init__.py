@@ -1,0 +1,29 @@
+"""The two intermediate forms of a circuit: gates, then timed pulses."""
+
+from __future__ import annotations
+
+from qctrl.ir.expression import Expression
+from qctrl.ir.gate_program import INSTRUCTION, SEGMENT, GateProgram, GateSite, Opcode, SegmentKind
+from qctrl.ir.interface import Interface
+from qctrl.ir.pulse_program import CAPTURE, DISCRIMINATOR, FRAME, PLAY, ROW, SHIFT, PulseProgram
+from qctrl.ir.text import gate_text, pulse_text
+
+__all__ = [
+    "CAPTURE",
+    "DISCRIMINATOR",
+    "FRAME",
+    "INSTRUCTION",
+    "PLAY",
+    "ROW",
+    "SEGMENT",
+    "SHIFT",
+    "Expression",
+    "GateProgram",
+    "GateSite",
+    "Interface",
+    "Opcode",
+    "PulseProgram",
+    "SegmentKind",
+    "gate_text",
+    "pulse_text",
+]

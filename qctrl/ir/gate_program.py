@@ -1,0 +1,116 @@
+"""The gate-level IR: a circuit as columns, resolved against a calibration, with no Qiskit object left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from qctrl.errors import CompileError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from qctrl.ir.expression import Expression
+    from qctrl.ir.interface import Interface
+
+
+class Opcode(IntEnum):
+    """What an instruction does, as far as scheduling needs to know."""
+
+    GATE = 0
+    """Plays what its site says."""
+    RZ = 1
+    """Virtual Z: adds ``angle_rad``, or its expression, to the qubit's frames."""
+    DELAY = 2
+    """Keeps its qubit idle for ``ticks``."""
+    BARRIER = 3
+    """Aligns the qubits ``barrier_qubits[first : first + count]``."""
+    MEASURE = 4
+    """Plays what its site says and writes ``clbit``."""
+    RESET = 5
+    """Returns the qubit to its ground state."""
+
+
+class SegmentKind(IntEnum):
+    """How a run of instructions becomes blocks."""
+
+    BODY = 0
+    """One block."""
+    RESET = 1
+    """Measured resets on distinct qubits: one capture block, then one branch per qubit."""
+
+
+INSTRUCTION: Final = np.dtype(
+    [
+        ("opcode", "<u4"),
+        ("site", "<i4"),  # -1: barrier, delay
+        ("qubit", "<i4"),  # first qubit; -1: barrier
+        ("clbit", "<i4"),  # -1: writes none
+        ("expression", "<i4"),  # -1: angle_rad holds
+        ("source", "<u4"),  # index of the instruction in the circuit
+        ("first", "<u4"),
+        ("count", "<u4"),
+        ("ticks", "<i8"),
+        ("angle_rad", "<f8"),
+    ]
+)
+SEGMENT: Final = np.dtype([("first", "<u4"), ("count", "<u4"), ("kind", "<u4")])
+
+
+@dataclass(frozen=True, slots=True)
+class GateSite:
+    """A gate on certain qubits, known to be in the calibration."""
+
+    name: str
+    qubits: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GateProgram:
+    """A circuit in the order in which it was written."""
+
+    instructions: NDArray[np.void]
+    """dtype ``INSTRUCTION``, shape ``(n_instructions,)``, read-only."""
+    segments: NDArray[np.void]
+    """dtype ``SEGMENT``, covering the instructions in order, read-only."""
+    barrier_qubits: NDArray[np.int32]
+    """Heap of qubit indices that barriers refer to, read-only."""
+    sites: tuple[GateSite, ...]
+    """Distinct sites, in order of first use."""
+    expressions: tuple[Expression, ...]
+    """Distinct parameter expressions, in order of first use."""
+    n_qubits: int
+    """Qubits of the device, which is what qubit indices refer to."""
+    interface: Interface
+    """Parameters and registers."""
+
+    def verify(self) -> None:
+        """State what the scheduler may rely on.
+
+        Raises:
+            CompileError: A column refers to something that does not exist.
+        """
+        rows, segments = self.instructions, self.segments
+        ends = segments["first"].astype(np.int64) + segments["count"]
+        barriers = rows[rows["opcode"] == Opcode.BARRIER]
+        checks: dict[str, Any] = {
+            "segments cover the instructions in order": np.array_equal(
+                np.append(segments["first"], len(rows)), np.append(0, ends)
+            ),
+            "sites exist": np.all((rows["site"] >= -1) & (rows["site"] < len(self.sites))),
+            "expressions exist": np.all((rows["expression"] >= -1) & (rows["expression"] < len(self.expressions))),
+            "qubits exist": np.all((rows["qubit"] >= -1) & (rows["qubit"] < self.n_qubits)),
+            "barrier qubits exist": np.all((self.barrier_qubits >= 0) & (self.barrier_qubits < self.n_qubits))
+            and np.all(barriers["first"] + barriers["count"] <= len(self.barrier_qubits)),
+            "clbits exist": np.all((rows["clbit"] >= -1) & (rows["clbit"] < self.interface.n_clbits)),
+            "delays are not negative": np.all(rows["ticks"] >= 0),
+            "angles are finite": np.all(np.isfinite(rows["angle_rad"])),
+        }
+        for what, holds in checks.items():
+            if not holds:
+                raise CompileError(f"gate program is inconsistent: not true that {what}")
+        for expression in self.expressions:
+            expression.verify(len(self.interface.parameters))

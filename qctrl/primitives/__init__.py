@@ -1,0 +1,9 @@
+"""Qiskit's primitives on this stack."""
+
+from qctrl.primitives.estimator import EstimatorV2
+from qctrl.primitives.job import Job
+from qctrl.primitives.options import EstimatorOptions, SamplerOptions
+from qctrl.primitives.restore import restore
+from qctrl.primitives.sampler import SamplerV2
+
+__all__ = ["EstimatorOptions", "EstimatorV2", "Job", "SamplerOptions", "SamplerV2", "restore"]

@@ -1,0 +1,161 @@
+"""From circuits with arrays of values to works, and back: the part that both primitives share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterExpression
+
+from qctrl.compiler import CompiledProgram
+from qctrl.errors import ResourceError
+from qctrl.execution import JobResult, Work, WorkResult
+from qctrl.protocol import CaptureMode
+from qctrl.readout import last_captures
+
+MAX_SHOTS = 10_000_000
+"""Most shots per binding: what a host can hold of packed registers without surprise."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """One circuit at some parameter values."""
+
+    circuit: QuantumCircuit
+    values: NDArray[np.float64]
+    """``(n_bindings, n_parameters)``, in the order of ``circuit.parameters``."""
+    shots: int
+    capture_mode: CaptureMode = "bits"
+    pub_index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the result of one work belongs."""
+
+    task: int
+    rows: tuple[int, ...]
+    """Bindings of the task that this work executes, in the order of the work."""
+    columns: dict[int, int]
+    """Last capture that writes each classical bit."""
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the placement as JSON can say it."""
+        return {"task": self.task, "rows": list(self.rows), "columns": self.columns}
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Placement:
+        """Return the placement that :meth:`to_document` described."""
+        columns = {int(clbit): column for clbit, column in document["columns"].items()}
+        return cls(document["task"], tuple(document["rows"]), columns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskResult:
+    """Every binding of one task, in the task's order."""
+
+    bits: NDArray[np.uint8] | None
+    """``(bindings, shots, nbytes)``; ``None`` if nothing was executed."""
+    iq: NDArray[np.complex64] | None
+    columns: dict[int, int]
+
+
+def build_works(
+    tasks: Sequence[Task], compile_circuit: Callable[[QuantumCircuit], CompiledProgram]
+) -> tuple[tuple[Work, ...], tuple[Placement, ...]]:
+    """Compile every circuit once and bind its values.
+
+    Args:
+        tasks: What is to be executed; equal circuit objects are compiled once.
+        compile_circuit: The backend's compiler.
+
+    Returns:
+        Works, and where the result of each belongs. A task without bindings makes no work.
+
+    Raises:
+        CompileError: A circuit or its values cannot be compiled.
+    """
+    # The circuits are kept beside their programs: the id of a dropped one could be given again.
+    programs: dict[int, tuple[QuantumCircuit, CompiledProgram]] = {}
+    works: list[Work] = []
+    placements: list[Placement] = []
+    for index, task in enumerate(tasks):
+        if task.shots > MAX_SHOTS:
+            raise ResourceError(f"{task.shots} shots per binding, the limit is {MAX_SHOTS}; use several jobs")
+        for circuit, values, rows in _split_by_structure(task):
+            key = id(circuit)
+            if key not in programs:
+                programs[key] = (circuit, compile_circuit(circuit))
+            program = programs[key][1]
+            works.append(
+                Work(
+                    program=program.program,
+                    patch=program.bind(values) if values.shape != (1, 0) else None,
+                    shots=task.shots,
+                    capture_mode=task.capture_mode,
+                    pub_index=task.pub_index,
+                )
+            )
+            placements.append(Placement(index, tuple(rows), last_captures(program.program.captures)))
+    return tuple(works), tuple(placements)
+
+
+def _split_by_structure(task: Task) -> list[tuple[QuantumCircuit, NDArray[np.float64], list[int]]]:
+    """Split off one circuit per distinct set of values that changes the structure.
+
+    A delay whose length is a parameter moves everything behind it, so words cannot express it.
+    """
+    if len(task.values) == 0:
+        return []
+    structural = _structural_columns(task.circuit)
+    if not structural:
+        return [(task.circuit, task.values, list(range(len(task.values))))]
+    parameters = list(task.circuit.parameters)
+    others = [column for column in range(len(parameters)) if column not in structural]
+    groups: dict[tuple[float, ...], list[int]] = {}
+    for row, values in enumerate(task.values[:, structural]):
+        groups.setdefault(tuple(values.tolist()), []).append(row)
+    return [
+        (
+            task.circuit.assign_parameters(
+                {parameters[column]: value for column, value in zip(structural, values, strict=True)}
+            ),
+            task.values[np.ix_(rows, others)],
+            rows,
+        )
+        for values, rows in groups.items()
+    ]
+
+
+def _structural_columns(circuit: QuantumCircuit) -> list[int]:
+    named = {
+        parameter
+        for instruction in circuit.data
+        if instruction.name == "delay" and isinstance(instruction.operation.params[0], ParameterExpression)
+        for parameter in instruction.operation.params[0].parameters
+    }
+    return [column for column, parameter in enumerate(circuit.parameters) if parameter in named]
+
+
+def gather(n_tasks: int, placements: Sequence[Placement], result: JobResult) -> list[TaskResult]:
+    """Return the result of every task, its bindings in the task's order."""
+    parts: list[list[tuple[Placement, WorkResult]]] = [[] for _ in range(n_tasks)]
+    for placement, work in zip(placements, result.works, strict=True):
+        parts[placement.task].append((placement, work))
+    return [_merged(part) for part in parts]
+
+
+def _merged(parts: Sequence[tuple[Placement, WorkResult]]) -> TaskResult:
+    if not parts:
+        return TaskResult(None, None, {})
+    placement, work = parts[0]
+    if len(parts) == 1:
+        return TaskResult(work.bits, work.iq, placement.columns)
+    order = np.argsort(np.concatenate([part.rows for part, _ in parts]))
+    bits = np.concatenate([each.bits for _, each in parts])[order]
+    clouds = [each.iq for _, each in parts if each.iq is not None]
+    return TaskResult(bits, np.concatenate(clouds)[order] if clouds else None, placement.columns)

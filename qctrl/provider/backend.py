@@ -1,0 +1,267 @@
+"""``Backend``: the device as Qiskit sees it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
+
+from qiskit import QuantumCircuit
+from qiskit.providers import BackendV2, Options
+from qiskit.result.models import MeasLevel, MeasReturnType
+from qiskit.transpiler import Target
+
+from qctrl.calibration import Calibration
+from qctrl.compiler import CompiledProgram, compile_circuit
+from qctrl.execution import JobSpec, Runner
+from qctrl.protocol import Setup
+from qctrl.provider.isa import check_isa
+from qctrl.provider.request import Emulation, Request
+from qctrl.provider.target import build_target
+from qctrl.service import Blob, JobHandle, Jobs, Submission, encode
+from qctrl.version import __version__
+
+if TYPE_CHECKING:
+    from qctrl.provider.run_job import RunJob
+
+_MAX_SHOTS = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The few facts that mthree and other tools of the older interface still ask for."""
+
+    backend_name: str
+    backend_version: str
+    n_qubits: int
+    basis_gates: tuple[str, ...]
+    max_shots: int
+    dt: float | None
+    dtm: float
+    meas_map: list[list[int]]
+    meas_levels: tuple[int, ...] = (1, 2)
+    max_experiments: int | None = None
+    max_circuits: int | None = None
+    simulator: bool = False
+    """False for the emulator too: it accepts exactly the circuits that the hardware accepts."""
+    local: bool = True
+    memory: bool = True
+    conditional: bool = False
+    open_pulse: bool = False
+
+    @property
+    def num_qubits(self) -> int:
+        """Number of qubits."""
+        return self.n_qubits
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What stands behind a backend."""
+
+    calibration: Calibration
+    setup: Setup
+    runner: Runner
+    jobs: Jobs
+    emulation: Emulation | None
+    """``None`` on hardware."""
+
+
+class Backend(BackendV2):
+    """A device: its Target, its compiler and its way to execute.
+
+    Args:
+        device: Calibration, setup, runner and job service.
+        provider: The service that made the backend.
+    """
+
+    def __init__(self, device: Device, *, provider: object = None) -> None:
+        calibration = device.calibration
+        super().__init__(
+            provider=provider,
+            name=calibration.name,
+            description=f"{calibration.name}, calibration {calibration.id}",
+            backend_version=__version__,
+        )
+        self._device = device
+
+    def __call__(self) -> Backend:
+        """Return the backend: ``primitive.backend`` is a property in Qiskit, a method in its guide."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Backend:
+        # The runner holds sockets and threads: a copy is another view of the same device.
+        copied = Backend(self._device, provider=self._provider)
+        copied._options = copy.copy(self._options)
+        memo[id(self)] = copied
+        return copied
+
+    @property
+    def calibration(self) -> Calibration:
+        """The measured device that Target and programs come from."""
+        return self._device.calibration
+
+    @property
+    def setup(self) -> Setup:
+        """What the rack is configured with for this calibration."""
+        return self._device.setup
+
+    @property
+    def emulation(self) -> Emulation | None:
+        """Switches of the emulator; ``None`` on hardware."""
+        return self._device.emulation
+
+    @property
+    def runner(self) -> Runner:
+        """Where jobs are executed."""
+        return self._device.runner
+
+    @property
+    def jobs(self) -> Jobs:
+        """Where jobs are kept."""
+        return self._device.jobs
+
+    @cached_property
+    def _target(self) -> Target:
+        return build_target(self.calibration)
+
+    @property
+    def target(self) -> Target:  # pyright: ignore[reportIncompatibleMethodOverride] Qiskit declares no result
+        """What the device can do, how well and how fast."""
+        return self._target
+
+    @property
+    def max_circuits(self) -> None:
+        """No limit."""
+        return
+
+    @property
+    def dtm(self) -> float:
+        """Sample time of the digitiser, in seconds."""
+        samples = [port.sample_ticks for port in self.setup.ports if port.kind == "acquire"]
+        return float(min(samples, default=1) * self.setup.tick_s)
+
+    @property
+    def meas_map(self) -> list[list[int]]:
+        """Qubits whose readout is multiplexed, group by group."""
+        groups = self.target.concurrent_measurements
+        if groups:
+            return [list(group) for group in groups]
+        return [list(range(self.num_qubits))]
+
+    def configuration(self) -> Configuration:
+        """Return the facts of the older interface."""
+        return Configuration(
+            backend_name=self.calibration.name,
+            backend_version=__version__,
+            n_qubits=self.num_qubits,
+            basis_gates=tuple(self.operation_names),
+            max_shots=_MAX_SHOTS,
+            dt=self.dt,
+            dtm=self.dtm,
+            meas_map=self.meas_map,
+        )
+
+    @classmethod
+    def _default_options(cls) -> Options:  # pyright: ignore[reportIncompatibleMethodOverride] Qiskit declares no result
+        options = Options(
+            shots=1024,
+            memory=False,
+            seed_simulator=None,
+            meas_level=MeasLevel.CLASSIFIED,
+            meas_return=MeasReturnType.SINGLE,
+            rep_delay=None,
+            init_qubits=True,
+            job_tags=None,
+        )
+        options.set_validator("shots", (1, _MAX_SHOTS))
+        return options
+
+    def check(self, circuit: QuantumCircuit) -> None:
+        """Refuse a circuit that the device cannot run as it stands.
+
+        Raises:
+            ResourceError: The circuit has too many qubits.
+            UnsupportedInstructionError: An instruction is not in the Target; the message says which.
+        """
+        check_isa(circuit, self.target, device=self.calibration.name)
+
+    @overload
+    def compile(self, circuits: QuantumCircuit) -> CompiledProgram: ...
+
+    @overload
+    def compile(self, circuits: Sequence[QuantumCircuit]) -> list[CompiledProgram]: ...
+
+    def compile(self, circuits: QuantumCircuit | Sequence[QuantumCircuit]) -> CompiledProgram | list[CompiledProgram]:
+        """Return the packed program of a circuit, or of each circuit of a list.
+
+        Raises:
+            CompileError: The circuit cannot run on this device.
+        """
+        if isinstance(circuits, QuantumCircuit):
+            self.check(circuits)
+            return compile_circuit(circuits, self.calibration, self.setup)
+        return [self.compile(circuit) for circuit in circuits]
+
+    def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> RunJob:  # pyright: ignore[reportIncompatibleMethodOverride] Qiskit declares no result
+        """Execute circuits and return a job with counts and memory.
+
+        Args:
+            run_input: A circuit or a list of circuits, without free parameters.
+            **options: ``shots``, ``memory``, ``seed_simulator``, ``meas_level``, ``meas_return``,
+                ``rep_delay`` (s), ``init_qubits``, ``job_tags``; the defaults are ``backend.options``.
+
+        Raises:
+            AttributeError: An option is unknown.
+            CompileError: A circuit cannot run on this device.
+        """
+        from qctrl.provider.run_job import submit_circuits
+
+        circuits = [run_input] if isinstance(run_input, QuantumCircuit) else list(run_input)
+        return submit_circuits(self, circuits, options)
+
+    def submit(self, request: Request) -> JobHandle:
+        """Store a job and start it.
+
+        Raises:
+            JobError: The job cannot be stored; then it is not executed.
+            QctrlError: The runner refuses it.
+        """
+        job_id = uuid.uuid4().hex
+        emulation = self.emulation
+        if emulation is None and request.seed is not None:
+            # Whoever asks for a seed means an emulator; an instrument refuses what it cannot do.
+            emulation = Emulation()
+        sim = None if emulation is None else emulation.sim_options(request.seed)
+        spec = JobSpec(
+            job_id=job_id,
+            device=self.calibration.name,
+            setup=self.setup,
+            works=request.works,
+            sim=sim,
+            chunk_shots=request.chunk_shots,
+            rep_delay_s=request.rep_delay_s,
+        )
+        provenance = {
+            "calibration_id": self.calibration.id,
+            "calibration_hash": self.calibration.hash.hex(),
+            "setup_hash": self.setup.hash.hex(),
+            "program_hashes": [work.program.hash.hex() for work in request.works],
+            "seed": None if sim is None else sim.seed,
+            "emulation": None if emulation is None else dataclasses.asdict(emulation),
+            "version": __version__,
+        }
+        document = {**request.document, "provenance": provenance}
+        submission = Submission(
+            job_id=job_id,
+            device=self.calibration.name,
+            primitive=request.primitive,
+            calibration_id=self.calibration.id,
+            spec=encode(Blob(document, request.arrays)),
+            tags=request.tags,
+        )
+        return self.jobs.submit(self.runner, submission, spec)

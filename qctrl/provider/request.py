@@ -1,0 +1,55 @@
+"""What a primitive hands to the backend, and what the backend's emulator switches are."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from qctrl.execution import Work
+from qctrl.protocol import SimOptions
+
+_SEED_BITS = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Emulation:
+    """Switches of the emulator; hardware has none of them."""
+
+    noise: bool = True
+    """False removes every random process, readout noise included, but the outcome itself."""
+    levels: int = 3
+    """Levels per transmon, 2 or 3."""
+    seed: int | None = None
+    """Seed of every job that brings none; ``None`` draws a new one for each job."""
+
+    def sim_options(self, seed: int | None) -> SimOptions:
+        """Return the options of one job; the seed is always a number, so that the job can be repeated.
+
+        Args:
+            seed: The job's own seed, which wins over the backend's.
+        """
+        for candidate in (seed, self.seed):
+            if candidate is not None:
+                return SimOptions(seed=int(candidate), noise=self.noise, levels=self.levels)
+        return SimOptions(seed=secrets.randbits(_SEED_BITS), noise=self.noise, levels=self.levels)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One job on its way to the backend."""
+
+    primitive: str
+    """``sampler``, ``estimator`` or ``run``."""
+    works: tuple[Work, ...]
+    document: dict[str, Any]
+    """Inputs and options, as JSON can say them; stored with the job."""
+    arrays: Mapping[str, NDArray[Any]]
+    """Inputs that are arrays; stored with the job."""
+    seed: int | None = None
+    chunk_shots: int | None = None
+    rep_delay_s: float | None = None
+    tags: tuple[str, ...] = field(default=())

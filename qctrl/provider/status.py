@@ -1,0 +1,21 @@
+"""Stages of the job store in Qiskit's words."""
+
+from __future__ import annotations
+
+from qiskit.providers import JobStatus
+
+from qctrl.service import Stage
+
+_STATUS = {
+    Stage.QUEUED: JobStatus.QUEUED,
+    Stage.RUNNING: JobStatus.RUNNING,
+    Stage.DONE: JobStatus.DONE,
+    Stage.CANCELLED: JobStatus.CANCELLED,
+    Stage.ERROR: JobStatus.ERROR,
+    Stage.INTERRUPTED: JobStatus.ERROR,
+}
+
+
+def to_job_status(stage: Stage) -> JobStatus:
+    """Return Qiskit's name of a stage; an interrupted job is an error."""
+    return _STATUS[stage]

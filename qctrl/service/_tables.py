@@ -1,0 +1,96 @@
+"""The table of the job store and how its file is opened; SQLAlchemy is imported on first use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qctrl.errors import JobError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, Table
+
+
+@cache
+def jobs() -> Table:
+    """Return the one table of the store."""
+    from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table
+
+    return Table(
+        "jobs",
+        MetaData(),
+        Column("serial", Integer, primary_key=True),
+        Column("id", String, nullable=False, unique=True),
+        Column("created", String, nullable=False),
+        Column("updated", String, nullable=False),
+        Column("status", String, nullable=False),
+        Column("device", String, nullable=False),
+        Column("primitive", String, nullable=False),
+        Column("tags", String, nullable=False),
+        Column("calibration_id", String, nullable=False),
+        Column("owner", String, nullable=False),
+        Column("spec", LargeBinary, nullable=False),
+        Column("result", LargeBinary),
+        Column("error_code", String, nullable=False),
+        Column("error", String, nullable=False),
+        Index("jobs_created", "created"),
+    )
+
+
+def encode_tag(tag: str) -> str:
+    """Return one tag as it stands inside the tags column."""
+    return json.dumps(tag)
+
+
+def encode_tags(tags: Sequence[str]) -> str:
+    """Return the tags column."""
+    return json.dumps(list(tags))
+
+
+def decode_tags(text: str) -> tuple[str, ...]:
+    """Return the tags of a row."""
+    return tuple(json.loads(text))
+
+
+def open_engine(path: Path, busy_timeout_s: float, version: int) -> Engine:
+    """Open the file, make the table if the file is new, and check the schema's version.
+
+    Raises:
+        JobError: The file was written by a later release.
+    """
+    from sqlalchemy import URL, create_engine, event
+
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    with engine.begin() as connection:
+        found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        if found > version:
+            raise JobError(
+                f"job store {path} has schema version {found}, this release knows up to {version}; "
+                "install a later release, or set QCTRL_JOBS to another file"
+            )
+        if found == 0:
+            jobs().create(connection, checkfirst=True)
+            connection.exec_driver_sql(f"PRAGMA user_version = {version}")
+    return engine
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    # Autocommit mode: _begin opens every transaction, as SQLAlchemy's SQLite guide advises.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()
+
+
+def _begin(connection: Any) -> None:
+    # The write lock is taken at once: a later upgrade of a read lock would fail without waiting.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,238 @@
+"""Jobs in a local SQLite file, through SQLAlchemy Core."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qctrl.errors import JobError, JobNotFoundError
+from qctrl.service import _tables, owner
+from qctrl.service.record import JobRecord, Stage, Submission
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine, RowMapping, Select
+
+_BUSY_TIMEOUT_S = 10.0
+_SCHEMA_VERSION = 1
+
+
+def default_path() -> Path:
+    """Return where jobs are stored: ``$QCTRL_JOBS``, else ``jobs.sqlite`` in the user's data folder."""
+    if path := os.environ.get("QCTRL_JOBS"):
+        return Path(path)
+    from platformdirs import user_data_path
+
+    return user_data_path("qctrl") / "jobs.sqlite"
+
+
+class JobStore:
+    """The jobs of one user, shared by any number of processes.
+
+    The file is made on first use, readable by its owner alone. Writers wait for each other; a
+    job that a dead process left behind is reported as interrupted and never lost.
+
+    Args:
+        path: The SQLite file; the default is :func:`default_path`.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = default_path() if path is None else path
+
+    @property
+    def path(self) -> Path:
+        """The SQLite file."""
+        return self._path
+
+    def add(self, submission: Submission) -> JobRecord:
+        """Store a new job as queued and return its record.
+
+        Raises:
+            JobError: The file cannot be written; nothing may be executed then.
+        """
+        now = _now()
+        row: dict[str, Any] = {
+            "id": submission.job_id,
+            "created": now.isoformat(),
+            "updated": now.isoformat(),
+            "status": Stage.QUEUED.value,
+            "device": submission.device,
+            "primitive": submission.primitive,
+            "tags": _tables.encode_tags(submission.tags),
+            "calibration_id": submission.calibration_id,
+            "owner": owner.this_process(),
+            "spec": submission.spec,
+            "result": None,
+            "error_code": "",
+            "error": "",
+        }
+        with self._transaction(submission.job_id) as connection:
+            connection.execute(_tables.jobs().insert().values(row))
+        return _record(row)
+
+    def mark_running(self, job_id: str) -> None:
+        """Note that the job has left the queue."""
+        self._update(job_id, status=Stage.RUNNING.value)
+
+    def finish(self, job_id: str, result: bytes) -> None:
+        """Store the raw result of a job that is done.
+
+        Raises:
+            JobError: The file cannot be written.
+        """
+        self._update(job_id, status=Stage.DONE.value, result=result)
+
+    def fail(self, job_id: str, stage: Stage, code: str, message: str) -> None:
+        """Store that a job ended without a result, and why."""
+        self._update(job_id, status=stage.value, error_code=code, error=message)
+
+    def get(self, job_id: str) -> JobRecord:
+        """Return the record of one job.
+
+        Raises:
+            JobNotFoundError: No such job is stored in this file.
+            JobError: The file cannot be read.
+        """
+        table = _tables.jobs()
+        with self._transaction(job_id) as connection:
+            row = connection.execute(table.select().where(table.c.id == job_id)).mappings().one_or_none()
+            if row is None:
+                raise JobNotFoundError(
+                    f"no job {job_id} in {self._path}; service.jobs() lists what is stored", job_id=job_id
+                )
+            return self._settled(connection, row)
+
+    def list(
+        self,
+        *,
+        limit: int | None = 10,
+        tags: Sequence[str] = (),
+        stage: Stage | None = None,
+        device: str | None = None,
+        after: datetime | None = None,
+    ) -> list[JobRecord]:
+        """Return records without their blobs, newest first.
+
+        Args:
+            limit: At most so many; ``None`` for all.
+            tags: Only jobs that carry every one of these tags.
+            stage: Only jobs at this stage.
+            device: Only jobs of this device.
+            after: Only jobs submitted after this time.
+        """
+        query = _filtered(tags, stage, device)
+        if after is not None:
+            query = query.where(_tables.jobs().c.created > after.astimezone(UTC).isoformat())
+        query = query.limit(None if stage else limit)
+        with self._transaction("") as connection:
+            records = [self._settled(connection, row) for row in connection.execute(query).mappings().all()]
+        if stage is not None:
+            # Settling can move a job out of the stage that the query asked for.
+            records = [record for record in records if record.stage is stage][:limit]
+        return records
+
+    def close(self) -> None:
+        """Release the file."""
+        if "_engine" in self.__dict__:
+            self._engine.dispose()
+            del self.__dict__["_engine"]
+
+    def _settled(self, connection: Connection, row: RowMapping) -> JobRecord:
+        """Return the record, after marking it interrupted if its process is gone."""
+        values: dict[str, Any] = {str(name): value for name, value in row.items()}
+        if not Stage(values["status"]).final and not owner.is_alive(values["owner"]):
+            values["status"] = Stage.INTERRUPTED.value
+            values["error"] = "the process that ran this job ended before the job did; submit it again"
+            values["error_code"] = "QC-JOB-INTERRUPTED"
+            table = _tables.jobs()
+            connection.execute(
+                table.update()
+                .where(table.c.id == values["id"])
+                .values({key: values[key] for key in ("status", "error", "error_code")})
+            )
+        return _record(values)
+
+    def _update(self, job_id: str, **values: Any) -> None:
+        table = _tables.jobs()
+        with self._transaction(job_id) as connection:
+            connection.execute(table.update().where(table.c.id == job_id).values(updated=_now().isoformat(), **values))
+
+    @contextmanager
+    def _transaction(self, job_id: str) -> Generator[Connection]:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise self._explained(error, job_id) from error
+
+    @cached_property
+    def _engine(self) -> Engine:
+        import sqlite3
+
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            return _tables.open_engine(self._path, _BUSY_TIMEOUT_S, _SCHEMA_VERSION)
+        except (OSError, SQLAlchemyError, sqlite3.Error) as error:
+            raise self._explained(error, "") from error
+
+    def _explained(self, error: Exception, job_id: str) -> JobError:
+        text = str(getattr(error, "orig", None) or error)
+        remedies = {
+            "not a database": "the file is damaged; move it away and keep it, a new one is made",
+            "malformed": "the file is damaged; move it away and keep it, a new one is made",
+            "full": "free some disk space, or set QCTRL_JOBS to a file on another disk",
+            "locked": f"another process held it for {_BUSY_TIMEOUT_S:g} s; try again",
+            "No space": "free some disk space, or set QCTRL_JOBS to a file on another disk",
+        }
+        remedy = next(
+            (advice for sign, advice in remedies.items() if sign in text),
+            "check the path and its permissions, or set QCTRL_JOBS to another file",
+        )
+        return JobError(f"job store {self._path}: {text}; {remedy}", job_id=job_id)
+
+
+def _filtered(tags: Sequence[str], stage: Stage | None, device: str | None) -> Select[Any]:
+    from sqlalchemy import select
+
+    table = _tables.jobs()
+    light = [column for column in table.columns if column.name not in ("spec", "result")]
+    query = select(*light).order_by(table.c.created.desc(), table.c.serial.desc())
+    for tag in tags:
+        query = query.where(table.c.tags.contains(_tables.encode_tag(tag), autoescape=True))
+    if stage is Stage.INTERRUPTED:
+        query = query.where(table.c.status.in_([Stage.INTERRUPTED.value, Stage.QUEUED.value, Stage.RUNNING.value]))
+    elif stage is not None:
+        query = query.where(table.c.status == stage.value)
+    if device is not None:
+        query = query.where(table.c.device == device)
+    return query
+
+
+def _record(values: dict[str, Any]) -> JobRecord:
+    return JobRecord(
+        job_id=values["id"],
+        created=datetime.fromisoformat(values["created"]),
+        updated=datetime.fromisoformat(values["updated"]),
+        stage=Stage(values["status"]),
+        device=values["device"],
+        primitive=values["primitive"],
+        tags=_tables.decode_tags(values["tags"]),
+        calibration_id=values["calibration_id"],
+        spec=values.get("spec", b""),
+        result=values.get("result"),
+        error_code=values["error_code"],
+        error=values["error"],
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

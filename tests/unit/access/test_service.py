@@ -1,0 +1,163 @@
+"""``ProviderService``: devices, switches and jobs by name."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.transpiler import Target
+
+from qctrl import ProviderService
+from qctrl.errors import CalibrationError, ConfigError, JobNotFoundError, QctrlError
+from qctrl.primitives import Job, SamplerV2
+from qctrl.provider import Backend, Emulation, RunJob
+from tests.reference.ideal_backend import ideal_backend
+
+
+@pytest.fixture
+def devices(tmp_path, monkeypatch):
+    """A folder of calibrated devices: the shipped ones, as if they were tuned."""
+    for name in ("pair2", "chain5"):
+        (tmp_path / "devices" / name).mkdir(parents=True)
+        shutil.copy(f"calibrations/{name}/nominal.yaml", tmp_path / "devices" / name / "working.yaml")
+    monkeypatch.setenv("QCTRL_CALIBRATIONS", str(tmp_path / "devices"))
+    monkeypatch.setenv("QCTRL_JOBS", str(tmp_path / "jobs.sqlite"))
+    monkeypatch.delenv("QCTRL_CONFIG", raising=False)
+    return tmp_path / "devices"
+
+
+@pytest.fixture
+def service(devices):
+    with ProviderService() as service:
+        yield service
+
+
+def test_devices_are_listed_and_filtered(service):
+    assert [backend.name for backend in service.backends()] == ["chain5", "pair2"]
+    assert [backend.name for backend in service.backends("pair2")] == ["pair2"]
+    assert [backend.name for backend in service.backends(min_num_qubits=3)] == ["chain5"]
+    assert [backend.name for backend in service.backends(filters=lambda each: each.num_qubits == 2)] == ["pair2"]
+
+
+def test_a_device_that_cannot_be_read_is_left_out_with_a_warning(service, devices):
+    (devices / "pair2" / "working.yaml").write_text("device: [")
+    with pytest.warns(UserWarning, match="device pair2 is left out"):
+        assert [backend.name for backend in service.backends()] == ["chain5"]
+
+
+def test_the_names_of_the_guide_and_of_the_service_agree(service):
+    backend = service.backend("pair2")
+    assert isinstance(backend, Backend)
+    assert backend.provider is service
+    assert service.return_backend("pair2").name == "pair2"
+    assert isinstance(service.target("pair2"), Target)
+    assert service.return_target("pair2").num_qubits == 2
+    assert backend.runner is service.backend("pair2").runner, "one emulator per device"
+
+
+def test_switches_are_kept(service, devices):
+    truth = Path("configs/truth/pair2.yaml")
+    backend = service.backend("pair2", noise=False, levels=2, seed=7, truth=str(truth))
+    assert backend.emulation == Emulation(noise=False, levels=2, seed=7)
+    assert backend.runner is not service.backend("pair2").runner, "another truth is another emulator"
+    for given in (devices, devices / "pair2", devices / "pair2" / "working.yaml"):
+        assert service.backend("pair2", calibration=str(given)).calibration.id == backend.calibration.id
+
+
+@pytest.mark.parametrize(
+    ("switches", "message"),
+    [
+        ({"nois": False}, "backend has no switch 'nois'; did you mean 'noise'"),
+        ({"zzz": 1}, "it has noise, levels, seed, calibration, truth"),
+        ({"noise": "no"}, "noise is 'no'; it must be True or False"),
+        ({"levels": 4}, "levels is 4; it must be 2 or 3"),
+        ({"seed": -1}, "seed is -1; it must be"),
+        ({"seed": True}, "seed is True; it must be"),
+        ({"seed": "abc"}, "seed is 'abc'; it must be"),
+        ({"levels": 2.0}, "levels is 2.0; it must be 2 or 3"),
+        ({"truth": "nowhere.yaml"}, "truth='nowhere.yaml': no such file"),
+        ({"calibration": "nowhere"}, "calibration='nowhere': no such file"),
+        ({"calibration": "configs"}, r"the folder holds no working.yaml nor pair2/working.yaml"),
+    ],
+)
+def test_wrong_switches_are_refused(service, switches, message):
+    with pytest.raises(ConfigError, match=message):
+        service.backend("pair2", **switches)
+
+
+def test_an_unknown_device_names_the_known(service):
+    with pytest.raises(QctrlError, match=r"device 'pair3' is unknown; did you mean 'pair2'\? .* has pair2, chain5"):
+        service.backend("pair3")
+    with pytest.raises(QctrlError, match="device 'zzz' is unknown"):
+        service.target("zzz")
+    assert service.backends("zzz") == []
+
+
+def test_a_calibration_of_another_device_is_refused(service, devices):
+    with pytest.raises(CalibrationError, match=r"device\.name: value 'chain5' is not 'pair2'"):
+        service.backend("pair2", calibration=devices / "chain5")
+
+
+def test_a_server_is_refused_with_what_to_use(devices):
+    with pytest.raises(ConfigError, match=r"lab servers are not supported yet; use ProviderService\(\)"):
+        ProviderService(url="tcp://host:5570", account="lab")
+    with pytest.raises(ConfigError, match="account='lab'"):
+        ProviderService(account="lab")
+
+
+def test_another_rack_may_be_named(devices, tmp_path):
+    rack = tmp_path / "rack.yaml"
+    wiring = Path("configs/wiring_pair2.yaml").resolve()
+    rack.write_text(
+        f"schema: qctrl.rack/1\ndriver: sequencer\naddress: ipc://{tmp_path}/board\n"
+        f"devices:\n  pair2: {{wiring: {wiring}}}\n"
+    )
+    service = ProviderService(config=rack)
+    assert [backend.name for backend in service.backends()] == ["pair2"]
+    assert service.backend("pair2").emulation is None, "it may be hardware"
+    assert service.backend("pair2", seed=3).emulation == Emulation(seed=3)
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml does not exist"):
+        ProviderService(config="nowhere.yaml")
+
+
+def test_jobs_are_found_by_id_and_listed(service, tmp_path):
+    backend = ideal_backend("pair2", tmp_path / "jobs.sqlite")
+    circuit = QuantumCircuit(1, 1)
+    circuit.x(0)
+    circuit.measure(0, 0)
+    start = datetime.now(UTC)
+    job = SamplerV2(backend, {"environment": {"job_tags": ["bell"]}}).run([circuit])
+    run = backend.run(circuit, memory=True)
+    job.result()
+    run.result()
+    found = service.job(job.job_id())
+    assert isinstance(found, Job)
+    assert found.result()[0].data.c == job.result()[0].data.c
+    assert found.backend().name == "pair2"
+    assert isinstance(service.job(run.job_id()), RunJob)
+    assert [each.job_id() for each in service.jobs()] == [run.job_id(), job.job_id()]
+    assert [each.job_id() for each in service.jobs(tags=["bell"])] == [job.job_id()]
+    assert [each.job_id() for each in service.jobs(limit=1)] == [run.job_id()]
+    assert len(service.jobs(status="done", backend_name="pair2", created_after=start)) == 2
+    assert service.jobs(backend_name="chain5") == []
+    with pytest.raises(JobNotFoundError, match="no job nothing"):
+        service.job("nothing")
+    with pytest.raises(ValueError, match="'LATE' is not a valid Stage"):
+        service.jobs(status="late")
+
+
+def test_a_live_job_is_found_alive(service, tmp_path, monkeypatch):
+    ideal = ideal_backend("pair2", tmp_path / "unused.sqlite")
+    live = Backend(service.backend("pair2")._device)
+    monkeypatch.setattr(live.runner, "submit", ideal.runner.submit)
+    ideal.runner.gate.clear()
+    circuit = QuantumCircuit(1, 1)
+    circuit.measure(0, 0)
+    ideal.runner.circuits[live.compile(circuit).program.hash] = circuit
+    job = SamplerV2(live).run([circuit], shots=3)
+    found = service.job(job.job_id())
+    assert not found.done()
+    assert service.jobs()[0].cancel(), "the job of this process can be cancelled through any handle"
+    ideal.runner.gate.set()
+    assert found.wait_for_final_state(10) is None

@@ -1,0 +1,106 @@
+"""What gates of each kind play."""
+
+import math
+
+import pytest
+
+from qctrl.calibration.document import QubitPorts
+from qctrl.compiler.sites import SiteCapture, SitePlay, SiteShift, block_grid_ticks, build_site, reset_is_measured
+from qctrl.errors import UnsupportedInstructionError
+from qctrl.ir import GateSite
+from qctrl.units import phase_word
+from tests.unit.compiler import trio
+
+CALIBRATION = trio.calibration()
+
+
+def site(name, *qubits, calibration=CALIBRATION):
+    return build_site(calibration, GateSite(name, qubits))
+
+
+def test_a_pulse_gate_plays_on_the_qubits_drive():
+    found = site("x", 0)
+    (play,) = found.actions
+    assert isinstance(play, SitePlay)
+    assert (play.frame.port, play.frame.frequency_hz, play.frame.group) == ("q0.drive", 4.9e9, 0)
+    assert (play.offset_ticks, play.length_ticks, found.duration_ticks) == (0, 24, 24)
+    assert play.envelope.params == (("sigma", 5e-9), ("beta", 4.1e-10))
+    assert (play.amplitude, play.phase) == (0.22, phase_word(0.25))
+
+
+def test_padding_moves_the_play_and_lengthens_the_gate():
+    found = site("sx", 2)
+    assert found.actions[0].offset_ticks == 4
+    assert found.duration_ticks == 32
+
+
+def test_a_composed_gate_plays_its_parts_in_a_row():
+    found = site("x", 1)
+    assert [play.offset_ticks for play in found.actions] == [0, 28]
+    assert found.duration_ticks == 56
+    assert len(found.frames) == 1
+
+
+def test_virtual_z_inside_a_composed_gate_acts_between_its_plays():
+    calibration = trio.edited(("of: [sx, sx]", "of: [sx, rz, sx]"))
+    kinds = [type(action) for action in site("x", 1, calibration=calibration).actions]
+    assert kinds == [SitePlay, SiteShift, SitePlay]
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (1, 0)])
+def test_a_flux_cz_plays_on_both_lines_then_shifts_both_qubits(pair):
+    flux, coupler, first, second = site("cz", *pair).actions
+    assert (flux.frame.port, coupler.frame.port) == ("q0.flux", "c01.flux")
+    assert (flux.frame.frequency_hz, flux.frame.group, flux.offset_ticks) == (0.0, -1, coupler.offset_ticks)
+    assert (first, second) == (SiteShift(0, phase_word(1.3322)), SiteShift(1, phase_word(-0.4107)))
+
+
+def test_a_cz_without_coupler_or_second_shift_plays_what_it_has():
+    flux, shift = site("cz", 1, 2).actions
+    assert flux.frame.port == "q1.flux"
+    assert shift == SiteShift(1, phase_word(0.7))
+
+
+def test_measure_plays_and_captures_at_one_frequency():
+    found = site("measure", 0)
+    play, capture = found.actions
+    assert isinstance(capture, SiteCapture)
+    assert play.frame.frequency_hz == capture.frame.frequency_hz == 7.01e9
+    assert (capture.offset_ticks, capture.length_ticks, found.duration_ticks) == (160, 400, 560)
+    assert capture.coefficients[1] == (math.cos(1.2), math.sin(1.2), -0.02)
+    assert found.alignment_ticks == block_grid_ticks(CALIBRATION) == 8
+
+
+def test_resets_are_measured_or_waited_for():
+    assert [reset_is_measured(CALIBRATION, qubit) for qubit in range(3)] == [True, True, False]
+    assert site("reset", 2).duration_ticks == 100_000
+    assert site("reset", 2).actions == ()
+
+
+def test_a_detuned_waveform_is_refused():
+    calibration = trio.edited(("phase: 0.25", "detuning: 1.0e6"))
+    with pytest.raises(UnsupportedInstructionError, match=r"x on qubits \(0,\): a waveform detuning of 1e\+06 Hz"):
+        site("x", 0, calibration=calibration)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [("measure", "readout", None), ("sx", "frequency", None), ("sx", "ports", QubitPorts())],
+)
+def test_a_calibration_that_lacks_a_piece_is_refused(name, field, value):
+    qubit = CALIBRATION.qubits[0].model_copy(update={field: value})
+
+    class Partial:
+        timing, dt_s = CALIBRATION.timing, CALIBRATION.dt_s
+
+        def live_qubit(self, index):
+            return qubit
+
+        def gate(self, name, qubits):
+            return CALIBRATION.gate(name, qubits)
+
+        def duration_ticks(self, name, qubits):
+            return CALIBRATION.duration_ticks(name, qubits)
+
+    with pytest.raises(UnsupportedInstructionError, match=f"lacks its {field.rstrip('s')}; add it"):
+        site(name, 0, calibration=Partial())

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import importlib.util
+from math import erfc, sqrt
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from firmware_sim.physics import _kernels
+from firmware_sim.physics.cache import OperatorCache
+from firmware_sim.physics.device import build_chip
+from firmware_sim.physics.random import Draws, stream_key
+from firmware_sim.physics.readout import Readout, integrate, integrate_with_traces
+from qctrl.errors import ConfigError, ResourceError
+from qctrl.signal import demodulate
+
+READOUT_LO_HZ = 7.0e9
+WINDOW = 1000
+KEY = stream_key(11, 0, b"readout")
+
+
+@pytest.fixture(scope="module")
+def reference():
+    path = Path(__file__).parents[3] / "reference" / "readout_trace.py"
+    spec = importlib.util.spec_from_file_location("reference_readout_trace", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def prepare(rig, qubits, *, amplitude=0.1, length=WINDOW, block=WINDOW):
+    """Lines, captures and tables of a readout of some qubits that begins at tick 40 of the block at tick 300."""
+    lines = rig.lines(block + 40)
+    for name in qubits:
+        rig.tone(lines, name, 40, np.full(length, amplitude), start_ticks=300)
+    captures = tuple(rig.capture(name, 340, length, clbit=k, index=k) for k, name in enumerate(qubits))
+    readout = Readout(build_chip(rig.truth), rig.setup, OperatorCache())
+    (group,) = readout.groups(captures)
+    return lines, captures, readout.tables(group, lines, 300)
+
+
+def shots(n, binding=0):
+    return Draws(KEY, binding, np.arange(n, dtype=np.uint64))
+
+
+def test_a_capture_belongs_to_the_nearest_resonator(bench, chain5):
+    rig = bench(chain5)
+    readout = Readout(build_chip(chain5), rig.setup, OperatorCache())
+    assert [readout.qubit_of(rig.capture(name, 0, 100)) for name in chain5.qubits] == [0, 1, 2, 3, 4]
+
+
+def test_every_trajectory_of_levels_equals_the_sample_by_sample_reference(bench, chain5, reference):
+    rig = bench(chain5)
+    names = ["q1", "q2", "q3"]
+    lines, captures, tables = prepare(rig, names, length=240, block=240)
+    sent = lines[rig.setup.port_index("f0.readout")]
+    rows = [((0, 1, 2), (240, 100, 30), (240, 240, 170)), ((2, 2, 1), (0, 20, 239), (240, 20, 240))]
+    levels = np.array([row[0] for row in rows], dtype=np.uint8)
+    first, second = (np.array([row[k] for row in rows], dtype=np.int64) for k in (1, 2))
+    parts = (tables.sums, tables.fields, tables.tails, tables.poles, tables.relevant)
+    for kernel in (_kernels.integrate_shots, _kernels.integrate_shots.py_func):
+        found = np.broadcast_to(tables.offset, levels.shape).copy()
+        kernel(levels, (first, second), parts, found)
+        for shot in range(2):
+            t = np.arange(280) - 40
+            course = {
+                name: levels[shot, k] - (t >= first[shot, k]).astype(int) - (t >= second[shot, k])
+                for k, name in enumerate(names)
+            }
+            course = {name: np.where(t >= 0, value, levels[shot, k]) for k, (name, value) in enumerate(course.items())}
+            adc = reference.adc_samples(sent, chain5, "f0", course, lo_hz=READOUT_LO_HZ)[40:]
+            for k, capture in enumerate(captures):
+                expected = demodulate(adc, 340, 1, capture.ftw, 0, None)
+                assert abs(found[shot, k] - expected) < 2e-6 * abs(expected)
+
+
+def test_traces_integrate_to_the_very_values_and_follow_the_reference(bench, pair2, reference):
+    rig = bench(pair2)
+    lines, captures, tables = prepare(rig, ["q0", "q1"], length=200, block=200)
+    levels = np.array([[0, 1], [2, 2], [1, 0]] * 20, dtype=np.uint8)
+    rates = np.array([[0.0, 8e6, 2e7]] * 2)
+    quiet = integrate(tables, shots(60), 5, levels, rates)
+    loud = integrate_with_traces(tables, shots(60), 5, levels, rates)
+    assert loud.iq.tolist() == quiet.iq.tolist()
+    for k, capture in enumerate(captures):
+        for shot in range(60):
+            value = demodulate(loud.traces[shot].astype(complex), 340, 1, capture.ftw, 0, None)
+            assert value == pytest.approx(complex(loud.iq[shot, k]), abs=1e-7)
+    silent = integrate_with_traces(tables, shots(60), 5, levels, None)
+    sent = lines[rig.setup.port_index("f0.readout")]
+    course = {"q0": np.full(240, 2), "q1": np.full(240, 2)}
+    expected = reference.adc_samples(sent, pair2, "f0", course, lo_hz=READOUT_LO_HZ)[40:]
+    assert np.abs(silent.traces[1] - expected).max() < 1e-7
+    assert np.array_equal(silent.end_levels, levels)
+
+
+def test_the_averaged_trace_shows_the_decay(bench, first_qubit, pair2, reference):
+    rig = bench(first_qubit(pair2))
+    lines, _, tables = prepare(rig, ["q0"], length=200, block=200)
+    levels = np.full((200, 1), 2, dtype=np.uint8)
+    rates = np.array([[0.0, 1e7, 3e7]])
+    found = integrate_with_traces(tables, shots(200), 0, levels, rates)
+    draws = shots(200).decays(0, rates * 1e-9, np.array([200]), levels)
+    mean = np.zeros(200, dtype=complex)
+    sent = lines[rig.setup.port_index("f0.readout")]
+    t = np.arange(240) - 40
+    for a, b in zip(draws[0][:, 0], draws[1][:, 0], strict=True):
+        course = {"q0": 2 - (t >= a).astype(int) - (t >= b)}
+        mean += reference.adc_samples(sent, rig.truth, "f0", course, lo_hz=READOUT_LO_HZ)[40:] / 200
+    # White noise of the mean: 6 standard deviations over 400 numbers, false alarm below 1e-6, seed 11.
+    assert np.abs(found.traces.mean(axis=0) - mean).max() < 6 * tables.noise_deviation * sqrt(2 / 200)
+
+
+def test_the_steady_field_and_photon_number_are_those_of_a_driven_damped_oscillator(bench, first_qubit, pair2):
+    rig = bench(first_qubit(pair2))
+    _, _, tables = prepare(rig, ["q0"], length=3000, block=3000)
+    resonator = pair2.resonators["q0"]
+    kappa = 2 * np.pi * resonator.kappa
+    b = 0.1 * pair2.feedlines["f0"].input_scale
+    half = np.pi * resonator.chi_01
+    # A held sample of a tone at f has amplitude sinc(f dt) at f.
+    hold = np.sinc((rig.readout_hz("q0") - READOUT_LO_HZ) * 1e-9)
+    expected = kappa * (b * hold) ** 2 / ((kappa / 2) ** 2 + half**2)
+    photons = np.abs(tables.fields[0, 0, -500:]) ** 2
+    assert photons.mean() == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.parametrize("amplitude", [0.1, 0.05])
+def test_assignment_errors_follow_the_signal_to_noise_ratio_and_t1(bench, first_qubit, pair2, amplitude):
+    rig = bench(first_qubit(pair2))
+    _, _, tables = prepare(rig, ["q0"], amplitude=amplitude)
+    n = 200_000
+    t1 = pair2.qubits["q0"].t1
+    rates = np.array([[0.0, 1 / t1, 2 / t1]])
+    truth = pair2.feedlines["f0"]
+    centres = [integrate(tables, shots(1), 0, np.array([[s]], dtype=np.uint8), None).iq[0, 0] for s in (0, 1)]
+    deviation = truth.adc_scale / sqrt(2 * truth.efficiency * WINDOW * 1e-9)
+    snr = abs(centres[1] - centres[0]) / (2 * deviation)
+    wrong = []
+    for s in (0, 1):
+        iq = integrate(tables, shots(n, binding=s), 0, np.full((n, 1), s, dtype=np.uint8), rates).iq[:, 0]
+        axis = np.conj(centres[1] - centres[0])
+        score = np.real((iq - (centres[0] + centres[1]) / 2) * axis)
+        wrong.append(np.mean((score > 0) != bool(s)))
+    gaussian = erfc(snr / sqrt(2)) / 2
+    print(f"amplitude {amplitude}: SNR {snr:.3f}, errors {wrong}, Gaussian {gaussian:.5f}, seed 11")
+    # 5 standard deviations, false alarm below 1e-6; a decay in the first half of the window mostly counts as an error.
+    assert wrong[0] == pytest.approx(gaussian, abs=5 * sqrt(gaussian / n))
+    assert gaussian < wrong[1] < gaussian + 1e-6 / t1
+    if amplitude == 0.1:
+        assert 0.002 < np.mean(wrong) < 0.015
+
+
+def test_half_the_amplitude_has_half_the_signal_to_noise_ratio(bench, first_qubit, pair2):
+    rig = bench(first_qubit(pair2))
+    separation = []
+    for amplitude in (0.1, 0.05, 0.0):
+        _, _, tables = prepare(rig, ["q0"], amplitude=amplitude)
+        centres = [integrate(tables, shots(1), 0, np.array([[s]], dtype=np.uint8), None).iq[0, 0] for s in (0, 1)]
+        separation.append(abs(centres[1] - centres[0]))
+    assert separation[1] == pytest.approx(separation[0] / 2, rel=1e-5)
+    assert separation[2] == 0
+
+
+def test_noise_of_captures_has_the_covariance_of_their_weights(bench, pair2):
+    rig = bench(pair2)
+    _, _, tables = prepare(rig, ["q0", "q1"], length=7, block=7)  # so short that the tones overlap
+    n = 100_000
+    levels = np.zeros((n, 2), dtype=np.uint8)
+    iq = integrate(tables, shots(n), 0, levels, np.zeros((2, 3))).iq.astype(complex)
+    found = np.cov(iq.T)
+    c = tables.coefficients
+    expected = 2 * tables.noise_deviation**2 * (c @ c.conj().T)
+    assert abs(expected[0, 1]) > 0.05 * expected[0, 0].real
+    # 6 standard deviations of a covariance, false alarm below 1e-6, seed 11.
+    assert np.abs(found - expected).max() < 6 * expected[0, 0].real / sqrt(n)
+
+
+def test_a_window_before_the_tone_or_a_cable_away_sees_silence(bench, first_qubit, pair2):
+    document = first_qubit(pair2).model_dump(by_alias=True)
+    document["feedlines"]["f0"]["delay"] = 2e-7
+    rig = bench(type(pair2).model_validate(document))
+    _, _, tables = prepare(rig, ["q0"], length=100, block=100)
+    found = integrate(tables, shots(1), 0, np.ones((1, 1), dtype=np.uint8), None)
+    assert found.iq[0, 0] == 0
+
+
+def test_two_captures_of_one_qubit_in_one_window_are_refused(bench, pair2):
+    rig = bench(pair2)
+    readout = Readout(build_chip(pair2), rig.setup, OperatorCache())
+    with pytest.raises(ResourceError, match="resonator of q0"):
+        readout.groups([rig.capture("q0", 0, 100), rig.capture("q0", 0, 100)])
+
+
+def test_a_port_without_a_feedline_is_refused(bench, pair2):
+    rig = bench(pair2)
+    readout = Readout(build_chip(pair2), rig.setup, OperatorCache())
+    capture = rig.capture("q0", 0, 100)
+    stray = type(capture)(0, 0, 100, 0, 0, None, capture.coef, 2, 0, 0)
+    with pytest.raises(ConfigError, match=r"port q0\.drive is not the acquire_port"):
+        readout.qubit_of(stray)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_cavity_and_ringdown_kernels_are_one_pole_recursions(compiled):
+    cavity = _kernels.cavity if compiled else _kernels.cavity.py_func
+    ringdown = _kernels.ringdown if compiled else _kernels.ringdown.py_func
+    drive = np.array([1.0, 0.0, 2j], dtype=complex)
+    field, tail = np.empty(4, dtype=complex), np.empty(4, dtype=complex)
+    cavity(drive, 0.5 + 0j, 0.1 + 0j, field)
+    ringdown(drive, 0.5 + 0j, tail)
+    assert field == pytest.approx(np.array([0, 0.1, 0.05, 0.025 + 0.2j]))
+    assert tail == pytest.approx(np.array([1 + 0.5j, 1j, 2j, 0]))

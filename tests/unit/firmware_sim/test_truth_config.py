@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from firmware_sim.config import load_truth
+from qctrl.errors import ConfigError
+
+TRUTHS = Path(__file__).parents[3] / "configs" / "truth"
+
+
+@pytest.mark.parametrize("device", ["pair2", "chain5"])
+def test_shipped_truths_load_and_have_stable_hashes(device):
+    truth = load_truth(TRUTHS / f"{device}.yaml")
+    assert truth.device == device
+    assert truth.hash == load_truth(TRUTHS / f"{device}.yaml").hash
+    assert len(truth.hash) == 32
+
+
+def test_different_truths_have_different_hashes():
+    assert load_truth(TRUTHS / "pair2.yaml").hash != load_truth(TRUTHS / "chain5.yaml").hash
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("    t1: 7.4e-5", "    T1: 7.4e-5", r":8:5: qubits\.q0\.T1: unknown key; did you mean 't1'"),
+        ("t1: 7.4e-5", "t1: soon", r":8:9: qubits\.q0\.t1: value 'soon'"),
+        ("t2_echo: 6.3e-5", "t2_echo: 6.3e-4", r":9:14: .*t2_echo 0\.00063 s exceeds 2 t1"),
+        ("    flux_port: q0.flux\n", "", "flux_port and flux belong together"),
+        ("  q0-q1:", "  q0-q7:", "an edge joins two known qubits"),
+        ("drive_port: q0.drive", "drive_port: q9.drive", r"port q9\.drive is not among lines"),
+        ("q0: {feedline: f0", "q0: {feedline: f7", "a resonator has a known qubit and feedline"),
+        ("qctrl.truth/1", "qctrl.truth/2", "schema"),
+    ],
+)
+def test_a_wrong_truth_is_refused_with_its_place(tmp_path, old, new, message):
+    text = (TRUTHS / "pair2.yaml").read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        load_truth(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="nowhere"):
+        load_truth(tmp_path / "nowhere.yaml")

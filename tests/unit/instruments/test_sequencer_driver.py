@@ -1,0 +1,266 @@
+"""The driver against the real service and board, with a rig that needs no physics."""
+
+import threading
+import uuid
+
+import numpy as np
+import pytest
+
+from firmware_sim.board import Board
+from firmware_sim.result_blocks import Outcome, ResultBlocks
+from firmware_sim.service import Service
+from qctrl.errors import ConfigError, InstrumentError, InstrumentFault, ProtocolError, ResourceError
+from qctrl.instruments import Debuggable, OpenRack, Sequencer, open_driver
+from qctrl.protocol import PROTOCOL_VERSION, Run, SimOptions
+from qctrl.transport import Answer, Client, Server
+from tests.unit.firmware_sim import toys
+
+
+class OnesRig:
+    """Every bit is 1; ``hold`` keeps it inside a run."""
+
+    device = "pair2"
+
+    def __init__(self):
+        self.hold = threading.Event()
+        self.hold.set()
+
+    def warm_up(self):
+        pass
+
+    def check(self, loaded, run):
+        pass
+
+    def play(self, loaded, active):
+        while not self.hold.wait(0.01):
+            active.step()
+        blocks = ResultBlocks(active, lambda: {"seed": 4})
+        for binding in range(active.run.first_binding, active.run.first_binding + active.run.n_bindings):
+            blocks.add(binding, active.run.first_shot, Outcome(np.ones((active.run.n_shots, 1), dtype=np.uint8)))
+        blocks.flush()
+
+    def debug(self, setup, body, buffers):
+        return {"setup": setup is not None, **body}, list(buffers)
+
+
+class Recorder(Service):
+    """Counts verbs, and may answer hello otherwise or falsify acknowledgements."""
+
+    def __init__(self, board):
+        super().__init__(board)
+        self.verbs = []
+        self.changes = {}
+
+    def handle(self, request, buffers):
+        self.verbs.append(request.verb)
+        answer = super().handle(request, buffers)
+        if request.verb in self.changes and isinstance(answer, Answer):
+            return Answer({**answer.body, **self.changes[request.verb]}, answer.buffers)
+        return answer
+
+
+@pytest.fixture
+def rig():
+    return OnesRig()
+
+
+@pytest.fixture
+def bench(rig, tmp_path):
+    folder = tmp_path / "w"
+    folder.mkdir(mode=0o700)
+    server = Server(f"ipc://{folder}/s")
+    board = Board(rig, server.wake)
+    service, stop = Recorder(board), threading.Event()
+    thread = threading.Thread(target=server.serve, args=(service, stop.is_set))
+    thread.start()
+    service.address = server.address
+    yield service
+    rig.hold.set()
+    stop.set()
+    server.wake()
+    thread.join(10)
+    board.close()
+    server.close()
+
+
+@pytest.fixture
+def driver(bench):
+    found = Sequencer(Client(bench.address, name="pair2"), device="pair2")
+    yield found
+    found.close()
+
+
+def run_of(program, patch=None, **changes):
+    fields = {
+        "run_id": uuid.uuid4().hex,
+        "epoch": 1,
+        "setup_hash": toys.setup().hash.hex(),
+        "program_hash": program.hash.hex(),
+        "patch_hash": "" if patch is None else patch.hash.hex(),
+        "first_binding": 0,
+        "n_bindings": 1 if patch is None else patch.n_bindings,
+        "first_shot": 0,
+        "n_shots": 5,
+        "rep_delay_ticks": 0,
+    }
+    return Run(**{**fields, **changes})
+
+
+def ready(driver, program, patch=None):
+    driver.connect()
+    driver.configure(toys.setup())
+    driver.load(program, patch)
+
+
+def test_driver_plays_a_run(driver):
+    program, patch = toys.rabi(), toys.rabi_patch([0.1, 0.2, 0.3])
+    assert driver.connect().capabilities >= {"branch", "sim"}
+    ready(driver, program, patch)
+    run = run_of(program, patch, sim=SimOptions())
+    driver.start(run)
+    fetched = driver.fetch(run.run_id, 0, 5.0)
+    assert fetched.results.bits.tolist() == np.ones((3, 5, 1)).tolist()
+    assert driver.fetch(run.run_id, 1, 5.0).progress.state == "done"
+    assert driver.health().done_shots == 15
+
+
+def test_what_is_configured_and_loaded_is_not_sent_again(driver, bench):
+    program, patch = toys.rabi(), toys.rabi_patch([0.1])
+    for _ in range(2):
+        ready(driver, program, patch)
+    ready(driver, toys.excited())
+    ready(driver, toys.excited())
+    assert bench.verbs.count("configure") == 1
+    assert bench.verbs.count("load") == 3
+
+
+def test_other_device_is_refused_before_anything_is_sent(bench):
+    driver = Sequencer(Client(bench.address), device="chain5")
+    with pytest.raises(InstrumentError, match="wired to device 'pair2', not 'chain5'; check the rack"):
+        driver.connect()
+    assert bench.verbs == ["hello"]
+    driver.close()
+
+
+def test_other_protocol_version_is_refused_with_both_versions(driver, bench):
+    bench.changes["hello"] = {"protocol": PROTOCOL_VERSION + 1}
+    with pytest.raises(ProtocolError, match=rf"version {PROTOCOL_VERSION + 1}, this side speaks {PROTOCOL_VERSION}"):
+        driver.connect()
+
+
+def test_malformed_hello_is_refused(driver, bench):
+    bench.changes["hello"] = {"epoch": "seven"}
+    with pytest.raises(ProtocolError, match="reply of the instrument"):
+        driver.connect()
+
+
+def test_real_instrument_refuses_the_switches_of_an_emulator(driver, bench):
+    bench.changes["hello"] = {"capabilities": ["branch"]}
+    ready(driver, toys.excited())
+    with pytest.raises(InstrumentError, match="is real: it cannot take"):
+        driver.start(run_of(toys.excited(), sim=SimOptions()))
+    assert bench.verbs[-1] == "safe_state"
+
+
+@pytest.mark.parametrize(
+    ("verb", "key"),
+    [("configure", "setup_hash"), ("load", "program_hash")],
+)
+def test_acknowledgement_of_something_else_is_refused_and_ends_safe(driver, bench, verb, key):
+    bench.changes[verb] = {key: "00"}
+    with pytest.raises(ProtocolError, match=f"acknowledged {verb} of 00"):
+        ready(driver, toys.excited())
+    assert bench.verbs[-1] == "safe_state"
+
+
+def test_program_and_patch_are_checked_before_a_byte_leaves(driver, bench):
+    driver.connect()
+    driver.configure(toys.setup())
+    for program, patch, match in (
+        (toys.excited(toys.setup(calibration_id="other")), None, "another Setup"),
+        (toys.rabi(), None, "1 open slots and no patch"),
+        (toys.excited(), toys.rabi_patch([0.1]), "made for another program"),
+    ):
+        with pytest.raises(ProtocolError, match=match):
+            driver.load(program, patch)
+    assert "load" not in bench.verbs
+
+
+def test_refusal_of_the_firmware_carries_its_code_and_ends_safe(driver, bench):
+    ready(driver, toys.excited())
+    with pytest.raises(ProtocolError, match="run names Program"):
+        driver.start(run_of(toys.excited(), program_hash="ab" * 32))
+    with pytest.raises(InstrumentFault, match="no run") as caught:
+        driver.fetch("unknown", 0, 0.1)
+    assert caught.value.fault_code == "QC-INST"
+    assert bench.verbs[-1] == "safe_state"
+
+
+def test_fetch_waits_no_longer_than_it_was_told(driver, rig):
+    rig.hold.clear()
+    ready(driver, toys.excited())
+    run = run_of(toys.excited())
+    driver.start(run)
+    fetched = driver.fetch(run.run_id, 0, 0.05)
+    assert (fetched.progress.state, fetched.results) == ("running", None)
+
+
+def test_abort_and_safe_state_are_idempotent(driver, rig):
+    driver.connect()
+    driver.safe_state()
+    rig.hold.clear()
+    ready(driver, toys.excited())
+    driver.start(run_of(toys.excited()))
+    for _ in range(2):
+        driver.abort()
+        driver.safe_state()
+    assert driver.health().state == "ready"
+
+
+def test_debug_passes_body_and_buffers(driver):
+    assert isinstance(driver, Debuggable)
+    assert driver.debug({"x": 1}, [b"abc"], 5.0) == ({"setup": False, "x": 1}, [b"abc"])
+
+
+def test_lost_safe_state_is_noted_on_the_error(driver, bench, monkeypatch):
+    def refuse(request, buffers):
+        raise ResourceError("jammed")
+
+    ready(driver, toys.excited())
+    monkeypatch.setattr(bench, "handle", refuse)
+    with pytest.raises(InstrumentFault) as caught:
+        driver.fetch("x", 0, 0.1)
+    assert "safe state could not be confirmed" in caught.value.__notes__[0]
+
+
+def test_registry_opens_drivers_by_kind(bench):
+    driver = open_driver("sequencer", bench.address, "pair2")
+    with OpenRack({"pair2": driver}) as rack:
+        assert rack.identities["pair2"].kind == "emulator"
+    assert bench.verbs[-1] == "safe_state"
+    with pytest.raises(ConfigError, match="driver 'toaster' does not exist; known: sequencer"):
+        open_driver("toaster", bench.address, "pair2")
+
+
+class BrokenDriver:
+    def __init__(self):
+        self.closed = False
+
+    def connect(self):
+        raise InstrumentError("no answer")
+
+    def safe_state(self):
+        raise InstrumentError("stuck")
+
+    def close(self):
+        self.closed = True
+
+
+def test_rack_that_fails_to_open_tells_every_cause_and_closes_all(driver):
+    broken = [BrokenDriver(), BrokenDriver()]
+    with pytest.raises(InstrumentError, match="no answer"):
+        OpenRack({"a": broken[0]})
+    with pytest.raises(ExceptionGroup, match="2 instruments cannot be opened") as caught:
+        OpenRack({"a": broken[0], "good": driver, "b": broken[1]})
+    assert len(caught.value.exceptions) == 2
+    assert all(one.closed for one in broken)

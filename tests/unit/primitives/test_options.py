@@ -1,0 +1,82 @@
+"""The option tree takes attributes, dicts and constructors, and nothing it does not know."""
+
+import pytest
+
+from qctrl.primitives.options import EstimatorOptions, SamplerExecutionOptions, SamplerOptions, make_options
+
+
+def test_the_defaults_are_those_of_the_guide():
+    assert SamplerOptions().default_shots == 1024
+    assert EstimatorOptions().default_precision == 0.01
+
+
+def test_attributes_dicts_and_the_constructor_set_the_same():
+    tree = make_options(SamplerOptions, {"default_shots": 4096, "execution": {"chunk_shots": 1000}})
+    by_hand = SamplerOptions(default_shots=4096)
+    by_hand.execution.chunk_shots = 1000
+    by_update = SamplerOptions()
+    by_update.update(default_shots=4096, execution={"chunk_shots": 1000})
+    by_group = SamplerOptions(default_shots=4096, execution=SamplerExecutionOptions(chunk_shots=1000))
+    assert tree == by_hand == by_update == by_group
+    assert tree.to_dict() == {
+        "default_shots": 4096,
+        "execution": {"chunk_shots": 1000, "rep_delay": None, "init_qubits": True, "meas_type": "classified"},
+        "simulator": {"seed_simulator": None},
+        "environment": {"job_tags": None},
+    }
+    assert make_options(SamplerOptions, tree) is tree
+    assert make_options(SamplerOptions, None) == SamplerOptions()
+
+
+def test_a_group_given_as_a_dict_keeps_the_rest_of_the_group():
+    tree = SamplerOptions()
+    tree.execution.rep_delay = 1e-4
+    tree.execution = {"meas_type": "kerneled"}
+    assert (tree.execution.rep_delay, tree.execution.meas_type) == (1e-4, "kerneled")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"default_shot": 5}, "SamplerOptions has no option 'default_shot'; did you mean 'default_shots'"),
+        ({"execution": {"chunkshots": 5}}, "did you mean 'chunk_shots'"),
+        ({"zzz": 5}, "it has default_shots, environment, execution, simulator"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(given, message):
+    with pytest.raises(AttributeError, match=message):
+        make_options(SamplerOptions, given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"default_shots": 0},
+        {"default_shots": True},
+        {"default_shots": 10.0},
+        {"execution": {"chunk_shots": -1}},
+        {"execution": {"rep_delay": float("nan")}},
+        {"execution": {"rep_delay": -1e-6}},
+        {"execution": {"init_qubits": False}},
+        {"execution": {"meas_type": "raw"}},
+        {"simulator": {"seed_simulator": -1}},
+        {"environment": {"job_tags": "bell"}},
+        {"environment": {"job_tags": [1]}},
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_is_allowed(given):
+    with pytest.raises(ValueError, match="it must be"):
+        make_options(SamplerOptions, given)
+
+
+@pytest.mark.parametrize("precision", [0, -0.1, float("nan"), float("inf"), True, "0.1"])
+def test_a_precision_that_no_shots_reach_is_refused(precision):
+    with pytest.raises(ValueError, match="a finite number above 0"):
+        EstimatorOptions(default_precision=precision)
+
+
+def test_a_group_is_no_number():
+    with pytest.raises(TypeError, match="option execution is a group"):
+        make_options(SamplerOptions, {"execution": 3})
+    with pytest.raises(TypeError, match="options must be a dict or SamplerOptions, not int"):
+        make_options(SamplerOptions, 3)

@@ -1,0 +1,271 @@
+"""``SamplerV2`` on ideal state vectors, against Qiskit's own samplers."""
+
+import math
+
+import numpy as np
+import pytest
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit.circuit import Parameter
+from qiskit.primitives import BitArray, SamplerPubResult, StatevectorSampler
+from qiskit.quantum_info import Statevector
+from qiskit.transpiler import generate_preset_pass_manager
+
+from qctrl.errors import CompileError, ResourceError, UnsupportedInstructionError
+from qctrl.primitives import SamplerV2
+from qctrl.provider import Emulation
+from tests.reference.ideal_backend import ideal_backend
+
+
+@pytest.fixture
+def backend(tmp_path):
+    return ideal_backend("pair2", tmp_path / "jobs.sqlite", seed=20)
+
+
+@pytest.fixture
+def sampler(backend):
+    return SamplerV2(backend)
+
+
+def isa(backend, circuit):
+    return generate_preset_pass_manager(
+        optimization_level=1, backend=backend, initial_layout=[0, 1][: circuit.num_qubits]
+    ).run(circuit)
+
+
+def bell():
+    circuit = QuantumCircuit(2, metadata={"name": "bell"})
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    return circuit
+
+
+def rotation():
+    circuit = QuantumCircuit(1)
+    circuit.rx(Parameter("a"), 0)
+    circuit.rz(Parameter("b"), 0)
+    circuit.measure_all()
+    return circuit
+
+
+def assert_samples(counts, probabilities, shots, n_checks=1000):
+    """Hoeffding: each outcome is off by more than this with probability 1e-6 / n_checks at most."""
+    allowed = math.sqrt(math.log(2e6 * n_checks) / (2 * shots))
+    for outcome in {*counts, *probabilities}:
+        assert abs(counts.get(outcome, 0) / shots - probabilities.get(outcome, 0.0)) < allowed
+
+
+def test_a_bell_pair_has_the_counts_of_qiskits_sampler(backend, sampler):
+    """Seed 20; false alarm 1e-6."""
+    result = sampler.run([isa(backend, bell())], shots=4096).result()
+    assert isinstance(result[0], SamplerPubResult)
+    assert isinstance(result[0].data.meas, BitArray)
+    exact = bell().remove_final_measurements(inplace=False)
+    assert_samples(result[0].data.meas.get_counts(), Statevector(exact).probabilities_dict(), 4096)
+
+
+def test_metadata_are_exactly_qiskits(backend, sampler):
+    result = sampler.run([(isa(backend, bell()), None, 10), isa(backend, bell())], shots=20).result()
+    assert result.metadata == {"version": 2}
+    assert [each.metadata for each in result] == [
+        {"shots": 10, "circuit_metadata": {"name": "bell"}},
+        {"shots": 20, "circuit_metadata": {"name": "bell"}},
+    ]
+
+
+def test_ours_are_in_the_metrics_of_the_job(backend, sampler):
+    job = sampler.run([isa(backend, bell())])
+    job.result()
+    metrics = job.metrics()
+    ours = metrics["qctrl"]
+    assert ours["calibration_id"] == backend.calibration.id
+    assert ours["program_hashes"] == [backend.compile(isa(backend, bell())).program.hash.hex()]
+    assert ours["seed"] == 20
+    assert ours["shots"] == 1024
+    assert ours["statistics"] == [{"shots": 1024}]
+    assert "created" in metrics["timestamps"]
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (4,), (2, 3), (0,), (2, 0)])
+def test_results_have_the_shape_of_the_values(backend, sampler, shape):
+    values = np.zeros((*shape, 2))
+    ours = sampler.run([(isa(backend, rotation()), values, 7)]).result()[0].data
+    theirs = StatevectorSampler().run([(rotation(), values, 7)]).result()[0].data
+    assert ours.shape == theirs.shape == shape
+    assert ours.meas.array.shape == theirs.meas.array.shape
+    assert ours.meas.num_bits == theirs.meas.num_bits
+
+
+def test_each_point_of_a_sweep_is_sampled_at_its_own_values(backend, sampler):
+    """Seed 20; 12 points, false alarm 1e-6 in all."""
+    angles = np.linspace(0, 2 * np.pi, 12).reshape(3, 4)
+    values = {"b": np.full((3, 4), 0.3), "a": angles}
+    data = sampler.run([(isa(backend, rotation()), values)], shots=2000).result()[0].data.meas
+    assert len(backend.runner.specs[0].works) == 1, "one program for all points"
+    for index in np.ndindex(3, 4):
+        p = math.sin(angles[index] / 2) ** 2
+        assert_samples(data.get_counts(index), {"0": 1 - p, "1": p}, 2000)
+
+
+def test_aliased_registers_come_from_their_own_bits(backend, sampler):
+    qubits, bits = QuantumRegister(2, "q"), ClassicalRegister(3, "c")
+    circuit = QuantumCircuit(
+        qubits, bits, ClassicalRegister(bits=[bits[2], bits[0]], name="ends"), ClassicalRegister(0, "none")
+    )
+    circuit.x(1)
+    circuit.measure([0, 1], [0, 2])
+    data = sampler.run([isa(backend, circuit)], shots=5).result()[0].data
+    assert list(data.keys()) == ["c", "ends", "none"]
+    assert data.c.get_counts() == {"100": 5}
+    assert data.ends.get_counts() == {"01": 5}
+    assert data.none.array.shape == (5, 0)
+
+
+def test_reset_scratch_bits_stay_hidden(backend, sampler):
+    circuit = QuantumCircuit(1, 1)
+    circuit.x(0)
+    circuit.reset(0)
+    circuit.measure(0, 0)
+    data = sampler.run([isa(backend, circuit)], shots=9).result()[0].data
+    assert data.c.get_counts() == {"0": 9}
+
+
+def test_delays_whose_length_is_a_parameter_are_compiled_per_distinct_value(backend, sampler):
+    delay, angle = Parameter("d"), Parameter("a")
+    circuit = QuantumCircuit(1)
+    circuit.rx(angle, 0)
+    circuit.delay(delay, 0, "dt")
+    circuit.measure_all()
+    ready = isa(backend, circuit)
+    values = {("a", "d"): [[0.0, 400], [np.pi, 800], [np.pi, 400], [0.0, 800]]}
+    data = sampler.run([(ready, values)], shots=20).result()[0].data.meas
+    assert [data.get_counts(k) for k in range(4)] == [{"0": 20}, {"1": 20}, {"1": 20}, {"0": 20}]
+    lengths = [int(work.program.blocks["length_ticks"].sum()) for work in backend.runner.specs[0].works]
+    assert len(lengths) == 2
+    assert lengths[1] - lengths[0] == 400
+
+
+def test_kerneled_results_are_sliced_per_register(backend):
+    circuit = QuantumCircuit(2)
+    circuit.add_register(ClassicalRegister(1, "a"), ClassicalRegister(2, "b"))
+    circuit.x(0)
+    circuit.measure([0, 1], [0, 2])
+    ready = isa(backend, circuit)
+    data = SamplerV2(backend, {"execution": {"meas_type": "kerneled"}}).run([ready], shots=6).result()[0].data
+    assert (data.a.shape, data.b.shape) == ((6, 1), (6, 2))
+    assert np.all(data.a.real == -1)
+    assert np.all(data.b[:, 1].real == 1)
+    assert not data.b[:, 0].any(), "never measured"
+    mean = SamplerV2(backend, {"execution": {"meas_type": "avg_kerneled"}}).run([ready], shots=6).result()[0].data
+    assert (mean.a.shape, mean.b.shape) == ((1,), (2,))
+    assert mean.a[0].real == pytest.approx(-1)
+    empty = SamplerV2(backend, {"execution": {"meas_type": "kerneled"}})
+    points = empty.run([(isa(backend, rotation()), np.zeros((0, 2)))], shots=6).result()[0].data
+    assert points.meas.shape == (0, 6, 1)
+
+
+def test_options_reach_the_runner(backend):
+    sampler = SamplerV2(
+        backend,
+        options={
+            "default_shots": 33,
+            "execution": {"chunk_shots": 10, "rep_delay": 1e-5},
+            "simulator": {"seed_simulator": 5},
+            "environment": {"job_tags": ["bell"]},
+        },
+    )
+    job = sampler.run([isa(backend, bell())])
+    assert job.result()[0].data.meas.num_shots == 33
+    spec = backend.runner.specs[0]
+    assert (spec.chunk_shots, spec.rep_delay_s, spec.sim.seed) == (10, 1e-5, 5)
+    assert job.tags == ["bell"]
+    assert job.options["execution"]["chunk_shots"] == 10
+
+
+def test_equal_seeds_give_equal_bits_and_equal_pubs_differ(backend, tmp_path):
+    ready = isa(backend, bell())
+    first = SamplerV2(backend, {"simulator": {"seed_simulator": 3}}).run([ready, ready]).result()
+    again = SamplerV2(backend, {"simulator": {"seed_simulator": 3}}).run([ready, ready]).result()
+    assert first[0].data.meas == again[0].data.meas
+    assert first[0].data.meas != first[1].data.meas
+    drawn = ideal_backend("pair2", tmp_path / "other.sqlite", emulation=Emulation())
+    seeds = [SamplerV2(drawn).run([ready]).metrics()["qctrl"]["seed"] for _ in range(2)]
+    assert seeds[0] != seeds[1], "without a seed each job draws one, and says which"
+
+
+def test_pubs_without_registers_warn_and_are_empty(backend, sampler):
+    circuit = isa(backend, QuantumCircuit(1))
+    with pytest.warns(UserWarning, match="The 0-th pub's circuit has no output classical registers"):
+        job = sampler.run([circuit])
+    assert len(job.result()[0].data) == 0
+    assert len(sampler.run([]).result()) == 0
+
+
+def test_pubs_may_come_from_an_iterator(backend, sampler):
+    ready = isa(backend, bell())
+    assert len(sampler.run(iter([ready, ready])).result()) == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda s, c: s.run(c), ValueError, "An invalid Sampler pub-like was given"),
+        (lambda s, c: s.run((c, [1.0, 2.0])), ValueError, "Note that if you want to run a single pub,"),
+        (lambda s, c: s.run([c]), ValueError, "does not match the number of parameters"),
+        (lambda s, c: s.run([(c, [1.0])]), ValueError, None),
+        (lambda s, c: s.run([(c, [1.0, 2.0], 0)]), ValueError, "shots must be positive"),
+        (lambda s, c: s.run([(c, [1.0, 2.0])], shots=-1), ValueError, "shots must be positive"),
+        (lambda s, c: s.run([(c, [1.0, 2.0])], shots=1.5), TypeError, "shots must be an integer"),
+        (lambda s, c: s.run([(c, [1.0, 2.0])], shots=True), TypeError, "shots must be an integer"),
+        (lambda s, c: s.run([(c, [float("nan"), 2.0])]), CompileError, "nan"),
+        (lambda s, c: s.run([(c, [1.0, 2.0], 10**9)]), ResourceError, "the limit is 10000000"),
+    ],
+)
+def test_bad_pubs_are_refused_before_there_is_a_job(backend, sampler, call, error, message):
+    with pytest.raises(error, match=message):
+        call(sampler, isa(backend, rotation()))
+    assert backend.jobs.store.list() == []
+
+
+def test_circuits_that_are_not_isa_are_refused_with_the_way_out(backend, sampler):
+    with pytest.raises(
+        UnsupportedInstructionError,
+        match=r"instruction h on qubits \(0\) is not supported by pair2.*generate_preset_pass_manager",
+    ):
+        sampler.run([bell()])
+    with pytest.raises(ResourceError, match="the circuit has 3 qubits, pair2 has 2"):
+        sampler.run([QuantumCircuit(3, 1)])
+
+
+def test_reserved_register_names_are_refused_at_submission(backend, sampler):
+    circuit = QuantumCircuit(QuantumRegister(1), ClassicalRegister(1, "shape"))
+    circuit.measure(0, 0)
+    with pytest.raises(CompileError, match="'shape' has the name of an attribute of DataBin"):
+        sampler.run([circuit])
+
+
+def test_only_a_backend_of_this_stack_will_do(backend):
+    from qiskit_aer import AerSimulator
+
+    assert SamplerV2(mode=backend).backend is backend
+    assert SamplerV2(backend).mode is backend
+    assert SamplerV2(backend).backend() is backend, "the provider guide calls it"
+    with pytest.raises(TypeError, match="backend or mode, not both"):
+        SamplerV2(backend, mode=backend)
+    with pytest.raises(TypeError, match="needs a backend"):
+        SamplerV2()
+    with pytest.raises(TypeError, match=r"use qiskit\.primitives\.BackendSamplerV2"):
+        SamplerV2(AerSimulator())
+
+
+def test_pubs_with_delays_of_their_own_keep_their_programs(backend, sampler):
+    """Circuits that exist only while they are compiled must not be taken for each other."""
+    ready = []
+    for angle in (0.0, np.pi):
+        circuit = QuantumCircuit(1)
+        circuit.rx(angle, 0)
+        circuit.delay(Parameter("d"), 0, "dt")
+        circuit.measure_all()
+        ready.append(isa(backend, circuit))
+    result = sampler.run([(circuit, [[400.0]]) for circuit in ready * 3], shots=5).result()
+    assert [each.data.meas.get_counts(0) for each in result] == [{"0": 5}, {"1": 5}] * 3

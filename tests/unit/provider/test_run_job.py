@@ -1,0 +1,156 @@
+"""``backend.run``: counts, memory and levels, in the shape of Qiskit's ``Result``."""
+
+import numpy as np
+import pytest
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit.circuit import Clbit, Parameter
+from qiskit.providers import JobStatus, JobV1
+from qiskit.providers.exceptions import JobTimeoutError
+from qiskit.result import Result
+
+from qctrl.errors import CompileError, ConfigError, InstrumentError
+from qctrl.primitives import restore
+from qctrl.service import Jobs, JobStore
+from tests.reference.ideal_backend import ideal_backend
+
+
+@pytest.fixture
+def backend(tmp_path):
+    return ideal_backend("pair2", tmp_path / "jobs.sqlite")
+
+
+@pytest.fixture
+def two_registers():
+    circuit = QuantumCircuit(QuantumRegister(2), ClassicalRegister(1, "a"), ClassicalRegister(9, "b"), name="two")
+    circuit.metadata = {"k": 1}
+    circuit.x(1)
+    circuit.measure([0, 1], [0, 9])
+    return circuit
+
+
+def test_counts_and_memory_are_formatted_by_register(backend, two_registers):
+    job = backend.run(two_registers, shots=5, memory=True)
+    assert isinstance(job, JobV1)
+    result = job.result()
+    assert isinstance(result, Result)
+    assert result.get_counts() == {"100000000 0": 5}
+    assert result.get_memory() == ["100000000 0"] * 5
+    assert result.get_counts(two_registers) == result.get_counts("two")
+    header = result.results[0].header
+    assert (header["name"], header["memory_slots"]) == ("two", 10)
+    assert header["creg_sizes"] == [["a", 1], ["b", 9]]
+    assert header["metadata"] == {"k": 1}
+    assert (result.success, result.backend_name, result.job_id) == (True, "pair2", job.job_id())
+    assert Result.from_dict(result.to_dict()).get_counts() == result.get_counts()
+
+
+def test_memory_is_given_only_when_asked_for(backend, two_registers):
+    result = backend.run([two_registers, two_registers], shots=3).result()
+    assert len(result.get_counts()) == 2
+    assert "memory" not in result.data(0)
+
+
+def test_counts_agree_with_memory(backend):
+    circuit = QuantumCircuit(2, 2)
+    circuit.sx(0)
+    circuit.sx(1)
+    circuit.measure([0, 1], [0, 1])
+    result = backend.run(circuit, shots=300, memory=True).result()
+    memory = result.get_memory()
+    assert {word: memory.count(word) for word in memory} == result.get_counts()
+    assert len(result.get_counts()) == 4
+
+
+def test_registers_that_do_not_cover_the_bits_in_order_give_plain_words(backend):
+    bits = [Clbit(), Clbit()]
+    circuit = QuantumCircuit(QuantumRegister(1), bits, ClassicalRegister(bits=[bits[1]], name="late"))
+    circuit.x(0)
+    circuit.measure(0, 1)
+    assert backend.run(circuit, shots=2).result().get_counts() == {"10": 2}
+
+
+def test_scratch_bits_of_a_reset_do_not_show(backend):
+    circuit = QuantumCircuit(1, 1)
+    circuit.x(0)
+    circuit.reset(0)
+    circuit.x(0)
+    circuit.measure(0, 0)
+    assert backend.run(circuit, shots=4, memory=True).result().get_memory() == ["1"] * 4
+
+
+def test_a_circuit_without_bits_gives_empty_words(backend):
+    assert backend.run(QuantumCircuit(1), shots=3, memory=True).result().data(0)["memory"] == ["0x0"] * 3
+
+
+@pytest.mark.parametrize(("meas_return", "shape"), [("single", (6, 10)), ("avg", (10,))])
+def test_level_one_gives_iq_points_per_bit(backend, two_registers, meas_return, shape):
+    result = backend.run(two_registers, shots=6, meas_level=1, meas_return=meas_return).result()
+    points = result.get_memory()
+    assert points.shape == shape
+    assert np.all(points[..., 0].real == 1)
+    assert np.all(points[..., 9].real == -1)
+    assert not points[..., 1:9].any()
+
+
+def test_options_of_the_backend_and_of_the_call_reach_the_runner(backend, two_registers):
+    backend.set_options(shots=17, seed_simulator=3)
+    job = backend.run(two_registers, rep_delay=1e-5, job_tags=["x"])
+    assert job.result().results[0].shots == 17
+    spec = backend.runner.specs[0]
+    assert (spec.sim.seed, spec.rep_delay_s) == (3, 1e-5)
+    assert job.tags() == ["x"]
+    assert job.creation_date.tzinfo is not None
+    assert job.result().qctrl["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"shot": 3}, AttributeError, "backend.run has no option 'shot'; it has"),
+        ({"shots": 0}, ValueError, "shots is 0; it must be a whole number in 1"),
+        ({"shots": True}, ValueError, "shots is True"),
+        ({"shots": 1.5}, ValueError, "shots is 1.5"),
+        ({"meas_level": 0}, ValueError, "meas_level is 0"),
+        ({"meas_return": "all"}, ValueError, "meas_return is 'all'"),
+        ({"init_qubits": False}, ConfigError, "init_qubits=False is not possible"),
+    ],
+)
+def test_wrong_options_are_refused_before_there_is_a_job(backend, two_registers, options, error, message):
+    with pytest.raises(error, match=message):
+        backend.run(two_registers, **options)
+    assert backend.jobs.store.list() == []
+
+
+def test_unbound_parameters_are_named(backend):
+    circuit = QuantumCircuit(1, 1, name="sweep")
+    circuit.rz(Parameter("phi"), 0)
+    with pytest.raises(CompileError, match=r"circuit 'sweep' has unbound parameters \(phi\); assign_parameters first"):
+        backend.run(circuit)
+
+
+def test_a_job_waits_cancels_and_fails(backend, two_registers):
+    backend.runner.gate.clear()
+    job = backend.run(two_registers)
+    assert job.status() in (JobStatus.QUEUED, JobStatus.RUNNING)
+    with pytest.raises(JobTimeoutError, match=r"has not ended within 0\.01 s"):
+        job.result(timeout=0.01)
+    assert job.cancel()
+    job.submit()
+    backend.runner.error = InstrumentError("dead")
+    backend.runner.gate.set()
+    for _ in range(2):
+        with pytest.raises(InstrumentError, match="dead"):
+            job.result()
+    assert job.status() is JobStatus.ERROR
+    assert job.in_final_state()
+
+
+def test_a_run_read_back_has_the_same_result(backend, two_registers):
+    job = backend.run([two_registers], shots=5, memory=True)
+    first = job.result()
+    later = restore(Jobs(JobStore(backend.jobs.store.path)).find(job.job_id()), lambda: backend)
+    again = later.result()
+    assert again.get_counts() == first.get_counts()
+    assert again.get_memory() == first.get_memory()
+    assert again.results[0].header == first.results[0].header
+    assert later.backend() is job.backend() is backend

@@ -1,0 +1,153 @@
+"""Jobs survive processes, and a damaged store says so."""
+
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from qctrl.errors import JobError, JobNotFoundError
+from qctrl.service import JobStore, Stage, Submission, default_path
+
+
+def submission(job_id, tags=(), device="pair2"):
+    return Submission(
+        job_id=job_id, device=device, primitive="sampler", calibration_id="cal-1", spec=b"spec", tags=tags
+    )
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = JobStore(tmp_path / "deep" / "jobs.sqlite")
+    yield store
+    store.close()
+
+
+def test_a_job_is_found_with_everything_that_was_stored(store):
+    before = datetime.now(UTC)
+    store.add(submission("a", tags=("bell", 'quo"te')))
+    store.mark_running("a")
+    assert store.get("a").stage is Stage.RUNNING
+    store.finish("a", b"result")
+    record = store.get("a")
+    assert (record.stage, record.spec, record.result) == (Stage.DONE, b"spec", b"result")
+    assert record.tags == ("bell", 'quo"te')
+    assert before <= record.created <= record.updated
+
+
+def test_an_unknown_job_is_named(store):
+    with pytest.raises(JobNotFoundError, match="no job nothing") as caught:
+        store.get("nothing")
+    assert caught.value.job_id == "nothing"
+
+
+def test_lists_are_newest_first_and_filtered(store):
+    start = datetime.now(UTC)
+    for index in range(12):
+        store.add(submission(f"j{index}", tags=("even",) if index % 2 == 0 else ("odd", "x%y")))
+    store.fail("j3", Stage.ERROR, "QC-JOB", "boom")
+    store.add(submission("other", device="chain5"))
+    assert [record.job_id for record in store.list(limit=3)] == ["other", "j11", "j10"]
+    assert len(store.list(limit=None)) == 13
+    assert {(record.spec, record.result) for record in store.list()} == {(b"", None)}, "lists are light"
+    assert [record.job_id for record in store.list(tags=("even",), limit=2)] == ["j10", "j8"]
+    assert [record.job_id for record in store.list(tags=("odd", "x%y"), limit=1)] == ["j11"]
+    assert store.list(tags=("xzy",)) == [], "a tag is no pattern"
+    assert [record.job_id for record in store.list(stage=Stage.ERROR)] == ["j3"]
+    assert [record.job_id for record in store.list(device="chain5")] == ["other"]
+    assert store.list(after=datetime.now(UTC) + timedelta(hours=1)) == []
+    assert len(store.list(after=start, limit=None)) == 13
+
+
+def test_the_file_is_readable_by_its_owner_alone(store):
+    store.add(submission("a"))
+    for suffix in ("", "-wal"):
+        assert stat.S_IMODE(Path(f"{store.path}{suffix}").stat().st_mode) == 0o600
+
+
+def test_a_job_of_a_dead_process_is_interrupted_and_not_lost(store):
+    code = (
+        "import os, sys; from pathlib import Path; from qctrl.service import JobStore, Submission;"
+        "store = JobStore(Path(sys.argv[1]));"
+        "[store.add(Submission(job_id=i, device='d', primitive='run', calibration_id='', spec=b's')) for i in 'abc'];"
+        "store.mark_running('b'); store.finish('c', b'r'); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(store.path)], check=False).returncode == 9
+    assert store.get("a").stage is Stage.INTERRUPTED
+    assert [record.job_id for record in store.list(stage=Stage.INTERRUPTED)] == ["b", "a"]
+    assert "submit it again" in store.get("b").error
+    assert store.get("b").spec == b"s"
+    assert store.get("c").result == b"r"
+
+
+def test_a_job_of_a_living_process_is_left_alone(store):
+    store.add(submission("a"))
+    assert JobStore(store.path).get("a").stage is Stage.QUEUED
+
+
+def test_a_file_that_is_no_database_is_named_and_kept(tmp_path):
+    path = tmp_path / "jobs.sqlite"
+    path.write_bytes(b"not a database, but precious" * 100)
+    content = path.read_bytes()
+    with pytest.raises(JobError, match=r"jobs\.sqlite: file is not a database; .*move it away and keep it"):
+        JobStore(path).add(submission("a"))
+    assert path.read_bytes() == content
+
+
+def test_a_store_of_a_later_release_is_refused(tmp_path):
+    path = tmp_path / "jobs.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(JobError, match="schema version 99"):
+        JobStore(path).list()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JobError, match="set QCTRL_JOBS to another file"):
+        JobStore(tmp_path / "file" / "jobs.sqlite").list()
+
+
+def test_a_full_disk_is_named(tmp_path):
+    store = JobStore(tmp_path / "jobs.sqlite")
+    store.add(submission("a"))
+    with store._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 10")
+    with pytest.raises(JobError, match="full; free some disk space"):
+        store.finish("a", bytes(1 << 20))
+    store.close()
+
+
+def test_many_writers_wait_for_each_other(tmp_path):
+    path = tmp_path / "jobs.sqlite"
+    failures = []
+
+    def write(number):
+        try:
+            store = JobStore(path)
+            for index in range(5):
+                store.add(submission(f"{number}-{index}"))
+            store.close()
+        except JobError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert len(JobStore(path).list(limit=None)) == 30
+
+
+def test_the_environment_names_the_file(monkeypatch, tmp_path):
+    monkeypatch.setenv("QCTRL_JOBS", str(tmp_path / "mine.sqlite"))
+    assert default_path() == tmp_path / "mine.sqlite"
+    monkeypatch.delenv("QCTRL_JOBS")
+    assert default_path().name == "jobs.sqlite"
+    assert default_path().parent.name == "qctrl"
