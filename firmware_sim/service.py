@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from firmware_sim.board import Board
 from qctrl.errors import InstrumentTimeoutError, ProtocolError
 from qctrl.protocol import PROTOCOL_VERSION, Request
 from qctrl.transport import Answer, Buffer, Deferred
+from qctrl.version import __version__
 
 CAPABILITIES: Final = ("branch", "debug", "iq", "sim", "trace")
 _MAX_WAIT_S: Final = 60.0
@@ -44,7 +44,7 @@ class Service:
                 "protocol": PROTOCOL_VERSION,
                 "kind": "emulator",
                 "device": self._board.device,
-                "version": _version(),
+                "version": __version__,
                 "epoch": self._board.epoch,
                 "capabilities": list(CAPABILITIES),
             }
@@ -112,10 +112,3 @@ def _field(body: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
     if type(value) is not kind:
         raise ProtocolError(f"field {name!r} is {value!r}; it must be of type {kind.__name__}")
     return value
-
-
-def _version() -> str:
-    try:
-        return version("qctrl-stack")
-    except PackageNotFoundError:
-        return "uninstalled"

@@ -37,6 +37,7 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
             pub_result = job.result()[0]
         except KeyboardInterrupt:
             job.cancel()
+            typer.echo(f"job {job.job_id()} was cancelled", err=True)
             raise
         calibration_id = backend.calibration.id
     registers = counts_of(pub_result.data)

@@ -43,6 +43,7 @@ class Emulator:
 
     def __init__(self, device: str, truth: Path | None = None) -> None:
         self.device = device
+        self._owner = os.getpid()
         self._closing = threading.RLock()
         self._last_words = ""
         self._folder = Path(tempfile.mkdtemp(prefix="qctrl-"))
@@ -97,6 +98,8 @@ class Emulator:
 
     def close(self) -> None:
         """End the child and remove its folder; idempotent, from any thread."""
+        if os.getpid() != self._owner:
+            return  # a fork of the owner ends, and runs its exit handlers
         with self._closing:
             atexit.unregister(self.close)
             for pipe in (self._child.stdin, self._child.stdout):

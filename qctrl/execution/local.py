@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +58,14 @@ class LocalRunner:
         self._open_executions: list[Execution] = []
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._owner = os.getpid()
+
+    def prepare(self) -> None:
+        """Begin to open the rack and return at once, so that the first job finds it open.
+
+        A failure shows when a job comes, which tries again.
+        """
+        self._enqueue(self._open_early)
 
     def submit(self, spec: JobSpec) -> Execution:
         """Queue a job; see ``Runner``.
@@ -95,6 +104,8 @@ class LocalRunner:
 
     def close(self) -> None:
         """Cancel what runs, reach the safe state, end the emulator; idempotent."""
+        if os.getpid() != self._owner:
+            return  # a fork of the owner ends, and runs its exit handlers; the thread and the child are not its own
         with self._lock:
             self._closed = True
             thread, self._thread = self._thread, None
@@ -128,6 +139,12 @@ class LocalRunner:
             self._connection.close()
         except (QctrlError, ExceptionGroup) as error:
             _log.warning("the rack of %s did not close cleanly: %s", self._device, error)
+
+    def _open_early(self) -> None:
+        try:
+            self._connection.open()
+        except (QctrlError, ExceptionGroup) as error:
+            _log.info("the rack of %s could not be opened early: %s", self._device, error)
 
     def _run(self, spec: JobSpec, execution: Execution) -> None:
         if not execution.begin():

@@ -2,10 +2,16 @@
 
 import json
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from qctrl.cli import main
+from qctrl.service import JobStore, Stage
 
 QASM2 = """OPENQASM 2.0;
 include "qelib1.inc";
@@ -79,3 +85,24 @@ def test_stored_result_is_the_printed_one(run, capsys):
     assert pub["registers"] == document["registers"]
     assert main(["jobs", "result", document["job_id"]]) == 0
     assert "register c, 2000 shots" in capsys.readouterr().out
+
+
+def test_interrupt_cancels_the_job_and_leaves_a_record(tmp_path):
+    path = tmp_path / "long.qasm"
+    path.write_text(QASM3)
+    store = JobStore(tmp_path / "jobs.sqlite")
+    words = [sys.executable, "-m", "qctrl.cli", "run", str(path), "--device", "pair2", "--shots", "10000000"]
+    environment = {**os.environ, "QCTRL_JOBS": str(store.path)}
+    with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not any(record.stage is Stage.RUNNING for record in store.list()):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    (record,) = store.list()
+    store.close()
+    assert process.returncode == 130
+    assert error == f"job {record.job_id} was cancelled\n"
+    assert record.stage is Stage.CANCELLED

@@ -118,6 +118,13 @@ def test_address_that_is_not_private_is_refused():
     assert "Traceback" not in done.stderr
 
 
+def test_fork_that_ends_leaves_the_emulator_alone(emulator, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(emulator, "_owner", -1)
+        emulator.close()
+    assert emulator.failure() is None
+
+
 PARENT = """
 import os, sys, time
 from qctrl.execution import Emulator

@@ -1,62 +1,16 @@
 """The driver against the real service and board, with a rig that needs no physics."""
 
-import threading
 import uuid
 
 import numpy as np
 import pytest
 
-from firmware_sim.board import Board
-from firmware_sim.result_blocks import Outcome, ResultBlocks
-from firmware_sim.service import Service
 from qctrl.errors import ConfigError, InstrumentError, InstrumentFault, ProtocolError, ResourceError
 from qctrl.instruments import Debuggable, OpenRack, Sequencer, open_driver
 from qctrl.protocol import PROTOCOL_VERSION, Run, SimOptions
-from qctrl.transport import Answer, Client, Server
+from qctrl.transport import Client
 from tests.unit.firmware_sim import toys
-
-
-class OnesRig:
-    """Every bit is 1; ``hold`` keeps it inside a run."""
-
-    device = "pair2"
-
-    def __init__(self):
-        self.hold = threading.Event()
-        self.hold.set()
-
-    def warm_up(self):
-        pass
-
-    def check(self, loaded, run):
-        pass
-
-    def play(self, loaded, active):
-        while not self.hold.wait(0.01):
-            active.step()
-        blocks = ResultBlocks(active, lambda: {"seed": 4})
-        for binding in range(active.run.first_binding, active.run.first_binding + active.run.n_bindings):
-            blocks.add(binding, active.run.first_shot, Outcome(np.ones((active.run.n_shots, 1), dtype=np.uint8)))
-        blocks.flush()
-
-    def debug(self, setup, body, buffers):
-        return {"setup": setup is not None, **body}, list(buffers)
-
-
-class Recorder(Service):
-    """Counts verbs, and may answer hello otherwise or falsify acknowledgements."""
-
-    def __init__(self, board):
-        super().__init__(board)
-        self.verbs = []
-        self.changes = {}
-
-    def handle(self, request, buffers):
-        self.verbs.append(request.verb)
-        answer = super().handle(request, buffers)
-        if request.verb in self.changes and isinstance(answer, Answer):
-            return Answer({**answer.body, **self.changes[request.verb]}, answer.buffers)
-        return answer
+from tests.unit.instruments.loopback import OnesRig, serving
 
 
 @pytest.fixture
@@ -66,21 +20,8 @@ def rig():
 
 @pytest.fixture
 def bench(rig, tmp_path):
-    folder = tmp_path / "w"
-    folder.mkdir(mode=0o700)
-    server = Server(f"ipc://{folder}/s")
-    board = Board(rig, server.wake)
-    service, stop = Recorder(board), threading.Event()
-    thread = threading.Thread(target=server.serve, args=(service, stop.is_set))
-    thread.start()
-    service.address = server.address
-    yield service
-    rig.hold.set()
-    stop.set()
-    server.wake()
-    thread.join(10)
-    board.close()
-    server.close()
+    with serving(rig, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

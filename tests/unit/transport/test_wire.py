@@ -217,6 +217,20 @@ def test_server_refuses_garbage_and_survives_it(server, client, parts):
     assert client.request("health", deadline_s=5).body == {"verb": "health"}
 
 
+def test_mutated_messages_are_refused_or_harmless_and_the_server_survives(server, client, rng):
+    header = msgspec.json.encode(Request("hello", 7, "s", 1000, {"x": 1}))
+    good = [bytes(part) for part in pack(Message(Kind.REQUEST, 7, header, (b"abcdefgh",)))]
+    with raw_dealer(server.address) as dealer:
+        for _ in range(300):
+            parts = [bytearray(part) for part in good]
+            part = parts[rng.integers(len(parts))]
+            part[rng.integers(len(part))] ^= 1 << rng.integers(8)
+            dealer.send_multipart(parts)
+            reply = msgspec.json.decode(unpack(dealer.recv_multipart()).header, type=Reply)
+            assert (reply.ok, reply.code) == (False, "QC-PROTO")
+    assert client.request("health", deadline_s=5).body == {"verb": "health"}
+
+
 def test_answer_that_cannot_be_framed_becomes_an_error(server, client, monkeypatch):
     monkeypatch.setattr("qctrl.transport.framing.MAX_FRAME_BYTES", 8)
     with pytest.raises(ProtocolError, match="buffer has 9 bytes"):

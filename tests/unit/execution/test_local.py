@@ -1,0 +1,145 @@
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from qctrl.config import Rack
+from qctrl.errors import InstrumentError, InstrumentFault, JobCancelledError, ResourceError
+from qctrl.execution import JobSpec, LocalRunner, Work
+from qctrl.protocol import SimOptions
+from tests.unit.firmware_sim import toys
+from tests.unit.instruments.loopback import OnesRig, serving
+
+WAIT_S = 30.0
+
+
+@pytest.fixture
+def rig():
+    return OnesRig()
+
+
+@pytest.fixture
+def bench(rig, tmp_path):
+    with serving(rig, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def runner(bench):
+    found = LocalRunner(Rack(Path("rack.yaml"), "sequencer", bench.address, {}), "pair2")
+    yield found
+    found.close()
+
+
+def job(sim=None):
+    return JobSpec("job1", "pair2", toys.setup(), (Work(toys.excited(), None, 3),), sim)
+
+
+def test_job_runs_on_whatever_answers_at_the_address(runner):
+    assert runner.submit(job()).result(WAIT_S).works[0].bits.tolist() == [[[1], [1], [1]]]
+
+
+def test_rack_that_is_prepared_is_open_when_the_job_comes(runner, bench):
+    runner.prepare()
+    runner.submit(job()).result(WAIT_S)
+    assert bench.verbs.count("hello") == 1
+
+
+def test_rack_that_cannot_be_prepared_is_opened_by_the_job(runner, bench):
+    bench.changes["hello"] = {"device": "chain5"}
+    runner.prepare()
+    with pytest.raises(InstrumentError, match="is wired to device 'chain5'"):
+        runner.submit(job()).result(WAIT_S)
+
+
+def test_real_instrument_answers_no_questions_and_takes_no_switches(runner, bench):
+    bench.changes["hello"] = {"capabilities": ["branch"], "kind": "qblox"}
+    with pytest.raises(InstrumentError, match="is real: only an emulator answers debug requests"):
+        runner.debug(toys.setup(), {})
+    with pytest.raises(InstrumentError, match="is real: it cannot take"):
+        runner.submit(job(SimOptions())).result(WAIT_S)
+
+
+def test_questions_reach_the_rig(runner):
+    assert runner.debug(toys.setup(), {"x": 1}, [b"abc"]) == ({"setup": True, "x": 1}, [b"abc"])
+
+
+def test_rack_that_does_not_open_is_an_error_and_the_next_job_tries_again(runner, bench, monkeypatch):
+    bench.changes["hello"] = {"device": "chain5"}
+    with pytest.raises(InstrumentError, match="is wired to device 'chain5'"):
+        runner.submit(job()).result(WAIT_S)
+    bench.changes.clear()
+    assert runner.submit(job()).result(WAIT_S)
+
+
+def test_job_that_cannot_be_stopped_is_cancelled_and_its_connection_dropped(runner, bench, rig, monkeypatch):
+    started, gate, real = threading.Event(), threading.Event(), rig.play
+
+    def hang(loaded, active):
+        started.set()
+        gate.wait(WAIT_S)
+
+    monkeypatch.setattr(rig, "play", hang)
+    monkeypatch.setattr(
+        "qctrl.instruments.sequencer._DEADLINES_S",
+        dict.fromkeys(("hello", "configure", "load", "start", "fetch", "health"), 10.0)
+        | {"abort": 0.1, "safe_state": 0.1},
+    )
+    execution = runner.submit(job())
+    assert started.wait(WAIT_S)
+    execution.cancel()
+    with pytest.raises(JobCancelledError, match="was cancelled while it failed") as caught:
+        execution.result(WAIT_S)
+    assert isinstance(caught.value.__cause__, InstrumentError)
+    assert runner._connection._opened is None
+    gate.set()
+    monkeypatch.setattr(rig, "play", real)
+
+
+def test_unclean_end_is_logged(runner, bench, monkeypatch, caplog):
+    def refuse(request, buffers):
+        raise ResourceError("jammed")
+
+    runner.submit(job()).result(WAIT_S)
+    monkeypatch.setattr(bench, "handle", refuse)
+    runner.close()
+    assert "the rack of pair2 did not close cleanly" in caplog.text
+
+
+def test_board_that_is_left_running_costs_the_connection(runner, bench, rig):
+    runner.submit(job()).result(WAIT_S)
+    bench.changes["health"] = {"state": "running"}
+    rig.trouble = ResourceError("port q0.drive: over range")
+    with pytest.raises(InstrumentFault, match="over range"):
+        runner.submit(job()).result(WAIT_S)
+    assert runner._connection._opened is None
+
+
+def test_board_whose_state_is_unknown_costs_the_connection(runner, bench, rig):
+    runner.submit(job()).result(WAIT_S)
+    bench.changes["health"] = {"steps": "many"}
+    rig.trouble = ResourceError("port q0.drive: over range")
+    with pytest.raises(InstrumentFault, match="over range"):
+        runner.submit(job()).result(WAIT_S)
+    assert runner._connection._opened is None
+    bench.changes.clear()
+    rig.trouble = None
+    assert runner.submit(job()).result(WAIT_S)
+
+
+def test_fork_that_ends_leaves_the_runner_alone(runner):
+    runner.submit(job()).result(WAIT_S)
+    runner._owner = -1
+    runner.close()
+    runner._owner = os.getpid()
+    assert runner.submit(job()).result(WAIT_S)
+
+
+def test_defect_in_a_question_reaches_the_asker(runner, rig, monkeypatch):
+    def defect(setup, body, buffers):
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(rig, "debug", defect)
+    with pytest.raises(InstrumentFault, match="oops"):
+        runner.debug(toys.setup(), {})
