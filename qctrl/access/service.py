@@ -6,21 +6,24 @@ import difflib
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Unpack
 
-from qiskit.transpiler import Target
-
-from qctrl.access.switches import Switches
-from qctrl.calibration import Calibration, find_device, list_devices, load
 from qctrl.config import find_rack, load_rack
 from qctrl.errors import CalibrationError, ConfigError, QctrlError
-from qctrl.execution import LocalRunner, Runner
-from qctrl.execution.setup import build_setup
-from qctrl.primitives import Job, restore
-from qctrl.provider import Backend, Device, RunJob
-from qctrl.service import JobHandle, Jobs, JobStore, Stage
+from qctrl.execution import LocalRunner
+
+# What brings Qiskit is imported where it is used: by then the emulator is already starting beside it.
+if TYPE_CHECKING:
+    from qiskit.transpiler import Target
+
+    from qctrl.access.switches import Switches, SwitchKeywords
+    from qctrl.calibration import Calibration
+    from qctrl.primitives import Job
+    from qctrl.provider import Backend, RunJob
+    from qctrl.service import JobHandle, Jobs
 
 
 class ProviderService:
@@ -46,7 +49,6 @@ class ProviderService:
                 "of the rack, with config='rack.yaml' for a rack other than the embedded emulator"
             )
         self._rack = load_rack(find_rack(config))
-        self._jobs = Jobs(JobStore())
         self._runners: dict[tuple[str, Path | None], LocalRunner] = {}
 
     def __enter__(self) -> ProviderService:
@@ -62,7 +64,9 @@ class ProviderService:
         runners, self._runners = list(self._runners.values()), {}
         for runner in runners:
             runner.close()
-        self._jobs.close()
+        # Never made if no job was ever asked for.
+        if "_jobs" in self.__dict__:
+            self._jobs.close()
 
     def backends(
         self,
@@ -79,12 +83,14 @@ class ProviderService:
             min_num_qubits: Only devices with at least so many qubits.
             filters: Only backends for which this returns True.
         """
+        from qctrl.access.switches import Switches
+
         found: list[Backend] = []
         for device in self._names():
             if name is not None and device != name:
                 continue
             try:
-                backend = self.backend(device)
+                backend = self._backend(device, Switches())
             except QctrlError as error:
                 warnings.warn(f"device {device} is left out: {error}", stacklevel=2)
                 continue
@@ -92,8 +98,8 @@ class ProviderService:
                 found.append(backend)
         return found
 
-    def backend(self, name: str, **switches: Any) -> Backend:
-        """Return a device.
+    def backend(self, name: str, **switches: Unpack[SwitchKeywords]) -> Backend:
+        """Return a device, and begin to open its rack.
 
         Args:
             name: Name of the device.
@@ -106,19 +112,16 @@ class ProviderService:
             ConfigError: The device is unknown, or a switch has a wrong name or value.
             CalibrationError: The calibration cannot be used.
         """
-        chosen = Switches.from_keywords(switches)
         self._check_name(name)
-        calibration = self._calibration(name, chosen)
-        device = Device(
-            calibration=calibration,
-            setup=build_setup(calibration, self._rack.wiring(name)),
-            runner=self._runner(name, chosen.truth),
-            jobs=self._jobs,
-            emulation=chosen.emulation(embedded=self._rack.embedded),
-        )
-        return Backend(device, provider=self)
+        truth = switches.get("truth")
+        if self._rack.embedded and truth is None:
+            # An emulator takes longer to start than a circuit to compile, so it starts first.
+            self._runner(name, None).prepare()
+        from qctrl.access.switches import Switches
 
-    def return_backend(self, name: str, **switches: Any) -> Backend:
+        return self._backend(name, Switches.from_keywords(switches))
+
+    def return_backend(self, name: str, **switches: Unpack[SwitchKeywords]) -> Backend:
         """Return a device; the name that Qiskit's provider guide uses for :meth:`backend`."""
         return self.backend(name, **switches)
 
@@ -132,7 +135,10 @@ class ProviderService:
             ConfigError: The device is unknown.
             CalibrationError: Its calibration cannot be used.
         """
-        return self.backend(name).target
+        from qctrl.access.switches import Switches
+
+        self._check_name(name)
+        return self._backend(name, Switches()).target
 
     def return_target(self, name: str) -> Target:
         """Return what a device can do; the name that Qiskit's provider guide uses for :meth:`target`."""
@@ -170,6 +176,8 @@ class ProviderService:
         Raises:
             ValueError: There is no such status.
         """
+        from qctrl.service import Stage
+
         stage = None if status is None else Stage(status.upper())
         records = self._jobs.store.list(
             limit=limit, tags=tuple(tags or ()), stage=stage, device=backend_name, after=created_after
@@ -177,9 +185,34 @@ class ProviderService:
         return [self._restored(self._jobs.handle(record)) for record in records]
 
     def _restored(self, handle: JobHandle) -> Job | RunJob:
-        return restore(handle, lambda: self.backend(handle.record.device))
+        from qctrl.access.switches import Switches
+        from qctrl.primitives import restore
+
+        return restore(handle, lambda: self._backend(handle.record.device, Switches()))
+
+    @cached_property
+    def _jobs(self) -> Jobs:
+        from qctrl.service import Jobs, JobStore
+
+        return Jobs(JobStore())
+
+    def _backend(self, name: str, chosen: Switches) -> Backend:
+        from qctrl.execution.setup import build_setup
+        from qctrl.provider import Backend, Device
+
+        calibration = self._calibration(name, chosen)
+        device = Device(
+            calibration=calibration,
+            setup=build_setup(calibration, self._rack.wiring(name)),
+            runner=self._runner(name, chosen.truth),
+            jobs=self._jobs,
+            emulation=chosen.emulation(embedded=self._rack.embedded),
+        )
+        return Backend(device, provider=self)
 
     def _names(self) -> list[str]:
+        from qctrl.calibration import list_devices
+
         calibrated = list_devices()
         return sorted(name for name in self._rack.devices if name in calibrated)
 
@@ -194,13 +227,15 @@ class ProviderService:
         )
 
     def _calibration(self, name: str, switches: Switches) -> Calibration:
+        from qctrl.calibration import find_device, load
+
         path = switches.calibration_file(name) or find_device(name)
         calibration = load(path)
         if calibration.name != name:
             raise CalibrationError(f"{path}:1:1: device.name: value {calibration.name!r} is not {name!r}")
         return calibration
 
-    def _runner(self, name: str, truth: Path | None) -> Runner:
+    def _runner(self, name: str, truth: Path | None) -> LocalRunner:
         key = (name, truth)
         if key not in self._runners:
             self._runners[key] = LocalRunner(self._rack, name, truth)

@@ -6,12 +6,22 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from qctrl.errors import ConfigError
 from qctrl.provider import Emulation
 
 _WORKING = "working.yaml"
+
+
+class SwitchKeywords(TypedDict, total=False):
+    """Keywords of ``ProviderService.backend``, for editors and type checkers."""
+
+    noise: bool
+    levels: int
+    seed: int | None
+    calibration: str | Path | None
+    truth: str | Path | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,9 +55,9 @@ def demo(
 ) -> None:
     """Run a Bell pair on the emulated device pair2 and tell what each stage of the stack did."""
     story = Story(quiet=as_json)
-    circuit = story.tell("circuit", _bell, _ops)
     with ExitStack() as stack:
         backend = story.tell("device", lambda: stack.enter_context(opened(Choice(_DEVICE, seed=seed))), _device)
+        circuit = story.tell("circuit", _bell, _ops)
         isa = story.tell("transpile", lambda: fit(circuit, backend), _ops)
         program = _compile(story, isa, backend)
         counts, execution = _execute(story, isa, backend, shots)

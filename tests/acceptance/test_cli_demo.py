@@ -4,7 +4,7 @@ import json
 
 from qctrl.cli import main
 
-STAGES = ["circuit", "device", "transpile", "lower", "schedule", "assemble", "submit", "execute", "read out"]
+STAGES = ["device", "circuit", "transpile", "lower", "schedule", "assemble", "submit", "execute", "read out"]
 
 
 def test_demo_tells_every_stage_and_shows_a_bell_pair(capsys):

@@ -1,5 +1,8 @@
 """The application as a whole: help, usage errors, and what becomes of exceptions."""
 
+import subprocess
+import sys
+
 import pytest
 
 from qctrl import __version__
@@ -92,3 +95,16 @@ def test_interrupt_exits_with_130(list_fails):
 
 def test_command_modules_are_named_after_their_commands():
     assert jobs_commands.app.info.help == "Jobs stored on this machine."
+
+
+def test_module_runs_the_command_line_of_its_process():
+    done = subprocess.run([sys.executable, "-m", "qctrl.cli", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"qctrl {__version__}\n"
+
+
+def test_process_reads_its_own_arguments(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["qctrl", "--version"])
+    monkeypatch.setattr("gc.freeze", lambda: None)
+    monkeypatch.setattr("gc.set_threshold", lambda *_: None)
+    assert main() == 0
+    assert capsys.readouterr().out == f"qctrl {__version__}\n"
