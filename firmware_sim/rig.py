@@ -53,6 +53,10 @@ class EmulatedRig:
         """Load physics and kernels while the host is still compiling."""
         for module in ("firmware_sim.physics.engine", "firmware_sim.sequencer"):
             importlib.import_module(module)
+        from firmware_sim.physics.random import Draws, stream_key
+
+        # The first kernel of a process pays for Numba's own tables, far more than for itself.
+        Draws(stream_key(0, 0, b""), 0, np.zeros(1, dtype=np.uint64)).outcomes(0, np.ones(1))
 
     def check(self, loaded: Loaded, run: Run) -> None:
         """Refuse what does not fit into memory; see ``Rig``.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from qctrl.calibration.coherence import Coherence, coherence_limit, coherence_of
 from qctrl.calibration.document import Document, Edge, Qubit, Timing
@@ -20,6 +20,7 @@ from qctrl.calibration.staleness import stale
 from qctrl.errors import CalibrationError
 from qctrl.units import exact_fraction
 
+_NOT_IDENTITY_OF_VALUE = frozenset({"at", "by"})
 _NOT_IDENTITY = {"id", "parent", "status", "created", "author", "message"}
 
 Pair: TypeAlias = tuple[int, int]
@@ -283,11 +284,21 @@ class Calibration:
 def content_hash(document: Document) -> bytes:
     """Return 32 bytes of blake2b over the canonical JSON of a document.
 
-    Ids, status, message, creation time and author are left out: the same numbers are the same calibration.
+    Ids, status, message, times and authors are left out, those of single values too: the same numbers are the same
+    calibration, whoever measured them and when.
     """
     body = document.model_dump(mode="json", by_alias=True, exclude=_NOT_IDENTITY, exclude_none=True)
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_anonymous(body), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.blake2b(text.encode(), digest_size=32).digest()
+
+
+def _anonymous(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_anonymous(entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    left_out = _NOT_IDENTITY_OF_VALUE if "value" in node else frozenset[str]()
+    return {key: _anonymous(entry) for key, entry in node.items() if key not in left_out}
 
 
 def _pair(document: Document, name: str) -> Pair:

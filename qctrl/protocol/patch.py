@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from qctrl.errors import ProtocolError
 from qctrl.protocol import _container, limits
@@ -32,6 +32,10 @@ class Patch:
     def n_bindings(self) -> int:
         """Number of parameter sets."""
         return self.words.shape[0]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the words, so that NumPy takes a patch for its array."""
+        return np.array(self.words, dtype=self.words.dtype if dtype is None else dtype, copy=copy)
 
     def verify(self) -> None:
         """Check shape and the fixed column.

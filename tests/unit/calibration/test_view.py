@@ -250,6 +250,8 @@ def test_hash_is_that_of_the_content_alone():
     assert base.hash == changed(("id: nominal", "id: other\nparent: nominal\nauthor: me"), ("untuned", "x")).hash
     assert base.hash == changed(("4.82e9", "{value: 4.82 GHz}")).hash
     assert base.hash != changed(("4.82e9", "4.821e9")).hash
+    stamped = '{value: 4.82e9, at: "2026-11-22T20:11:04Z", by: run-1}'
+    assert base.hash == changed(("4.82e9", stamped)).hash
     assert base.hash != changed(("4.82e9", "{value: 4.82e9, unc: 1.0}")).hash
 
 

@@ -112,6 +112,7 @@ def test_a_patch_survives_the_wire_and_fits_only_its_program() -> None:
     patch.verify_for(target)
     assert np.array_equal(patch.words, words)
     assert patch.n_bindings == 2
+    assert np.array_equal(np.asarray(patch), words)
     assert len(patch.hash) == 32
     with pytest.raises(ProtocolError, match="another program"):
         patch.verify_for(program(n_clbits=2))
