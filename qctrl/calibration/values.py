@@ -84,7 +84,8 @@ Shift = Annotated[Value, quantity("Hz", Value), within(-5e9, 5e9, "Hz", of=_numb
 """A difference of frequencies: anharmonicity, chi, ZZ."""
 Lifetime = Annotated[Value, quantity("s", Value), within(1e-9, 10, "s", of=_number_of)]
 Angle = Annotated[Value, quantity("rad", Value), within(-1e3, 1e3, "rad", of=_number_of)]
-Amplitude = Annotated[Value, quantity("", Value), within(-1, 1, "of full scale", of=_number_of)]
+Amplitude = Annotated[Value, quantity("", Value), within(-1, 1, of=_number_of)]
+"""Fraction of the port's full scale."""
 Probability = Annotated[Value, quantity("", Value), within(0, 1, of=_number_of)]
 Beta = Annotated[Value, quantity("s", Value), within(-1e-6, 1e-6, "s", of=_number_of)]
 """Coefficient of the derivative in a DRAG pulse, in s."""

@@ -168,7 +168,7 @@ class LocalRunner:
         # A refusal leaves the board in a known state, if it is at rest; anything else does not.
         refused = isinstance(error, InstrumentFault | JobCancelledError | CompileError | ProtocolError)
         if not (refused and self._connection.is_at_rest()):
-            _log.warning("connection to %s dropped: %s", self._device, error)
+            _log.info("connection to %s dropped: %s", self._device, error)
             self._connection.drop()
 
 

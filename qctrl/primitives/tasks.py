@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.circuit import ParameterExpression
+from qiskit.circuit import Delay, ParameterExpression
 
 from qctrl.compiler import CompiledProgram
-from qctrl.errors import ResourceError
+from qctrl.errors import ResourceError, TimingError
 from qctrl.execution import JobResult, Work, WorkResult
 from qctrl.protocol import CaptureMode
 from qctrl.readout import last_captures
 
 MAX_SHOTS = 10_000_000
 """Most shots per binding: what a host can hold of packed registers without surprise."""
+_SLACK_DT: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,8 +122,8 @@ def _split_by_structure(task: Task) -> list[tuple[QuantumCircuit, NDArray[np.flo
         groups.setdefault(tuple(values.tolist()), []).append(row)
     return [
         (
-            task.circuit.assign_parameters(
-                {parameters[column]: value for column, value in zip(structural, values, strict=True)}
+            _with_delays(
+                task.circuit, {parameters[column]: value for column, value in zip(structural, values, strict=True)}
             ),
             task.values[np.ix_(rows, others)],
             rows,
@@ -135,10 +136,39 @@ def _structural_columns(circuit: QuantumCircuit) -> list[int]:
     named = {
         parameter
         for instruction in circuit.data
-        if instruction.name == "delay" and isinstance(instruction.operation.params[0], ParameterExpression)
+        if _is_open_delay(instruction)
         for parameter in instruction.operation.params[0].parameters
     }
     return [column for column, parameter in enumerate(circuit.parameters) if parameter in named]
+
+
+def _is_open_delay(instruction: Any) -> bool:
+    return instruction.name == "delay" and isinstance(instruction.operation.params[0], ParameterExpression)
+
+
+def _with_delays(circuit: QuantumCircuit, values: Mapping[Any, float]) -> QuantumCircuit:
+    """Return the circuit with these parameters bound, all that delays depend on among them.
+
+    Raises:
+        TimingError: A delay in units of dt comes out fractional.
+    """
+    bound = circuit.copy_empty_like()
+    for instruction in circuit.data:
+        if not _is_open_delay(instruction):
+            bound.append(instruction)
+            continue
+        delay = instruction.operation
+        length = delay.params[0].bind({known: values[known] for known in delay.params[0].parameters}).numeric()
+        # Qiskit's own binding refuses every float in dt, whole ones too, and transpiling makes dt of all units.
+        bound.append(Delay(_whole(length) if delay.unit == "dt" else float(length), delay.unit), instruction.qubits)
+    return bound.assign_parameters({known: value for known, value in values.items() if known in bound.parameters})
+
+
+def _whole(length: float) -> int:
+    nearest = round(length)
+    if abs(length - nearest) > _SLACK_DT:
+        raise TimingError(f"a delay comes out as {length:g} dt; choose parameter values that give whole dt")
+    return nearest
 
 
 def gather(n_tasks: int, placements: Sequence[Placement], result: JobResult) -> list[TaskResult]:

@@ -89,6 +89,9 @@ class Backend(BackendV2):
         )
         self._device = device
 
+    def __repr__(self) -> str:
+        return f"<Backend {self.name}, {self.num_qubits} qubits, calibration {self.calibration.id}>"
+
     def __call__(self) -> Backend:
         """Return the backend: ``primitive.backend`` is a property in Qiskit, a method in its guide."""
         return self

@@ -118,7 +118,7 @@ def within(low: float, high: float, unit: str = "", *, of: Callable[[Any], float
         if not low <= found <= high:
             raise problem(
                 f"value {found:g}{_tail(unit)} is outside [{low:g}, {high:g}]{_tail(unit)}",
-                f"correct it; numbers are SI{_in(unit)}",
+                f"correct it; numbers are in {unit}" if unit else "correct it",
             )
         return value
 

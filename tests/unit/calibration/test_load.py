@@ -52,7 +52,7 @@ def test_shipped_design_values_load_with_every_qubit_live(device):
         ("frequency: 4.82e9", "frequency: .nan", "f.yaml:13:16: qubits.q0.frequency: value .nan is not finite"),
         ("frequency: 4.82e9", "frequency: 1e999", "value 1e999 is not finite"),
         ("frequency: 4.82e9", f"frequency: {'9' * 400}", "is too long; write"),
-        ("amp: 0.18", "amp: 1.8", "qubits.q0.gates.sx.waveform.amp: value 1.8 of full scale is outside [-1, 1]"),
+        ("amp: 0.18", "amp: 1.8", "qubits.q0.gates.sx.waveform.amp: value 1.8 is outside [-1, 1]"),
         ("duration: 2.4e-8", "duration: 24", "value 24 s is outside [1e-11, 0.001] s"),
         (
             "duration: 2.4e-8",

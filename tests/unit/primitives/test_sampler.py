@@ -10,7 +10,7 @@ from qiskit.primitives import BitArray, SamplerPubResult, StatevectorSampler
 from qiskit.quantum_info import Statevector
 from qiskit.transpiler import generate_preset_pass_manager
 
-from qctrl.errors import CompileError, ResourceError, UnsupportedInstructionError
+from qctrl.errors import CompileError, ResourceError, TimingError, UnsupportedInstructionError
 from qctrl.primitives import SamplerV2
 from qctrl.provider import Emulation
 from tests.reference.ideal_backend import ideal_backend
@@ -143,6 +143,21 @@ def test_delays_whose_length_is_a_parameter_are_compiled_per_distinct_value(back
     lengths = [int(work.program.blocks["length_ticks"].sum()) for work in backend.runner.specs[0].works]
     assert len(lengths) == 2
     assert lengths[1] - lengths[0] == 400
+
+
+def test_transpiled_delays_in_microseconds_take_values_in_microseconds(backend, sampler):
+    delay = Parameter("t")
+    circuit = QuantumCircuit(1)
+    circuit.delay(delay, 0, "us")
+    circuit.rx(delay, 0)
+    circuit.measure_all()
+    ready = isa(backend, circuit)
+    assert next(each for each in ready.data if each.name == "delay").operation.unit == "dt"
+    sampler.run([(ready, [[20.0], [0.5]])], shots=20).result()
+    lengths = [int(work.program.blocks["length_ticks"].sum()) for work in backend.runner.specs[0].works]
+    assert lengths[0] - lengths[1] == 19_500
+    with pytest.raises(TimingError, match=r"a delay comes out as 0\.25 dt; choose parameter values"):
+        sampler.run([(ready, [[0.00025]])])
 
 
 def test_kerneled_results_are_sliced_per_register(backend):
