@@ -29,10 +29,11 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
     """Transpile, compile and execute an OpenQASM file, and print the counts."""
     circuit = read_circuit(file)
     check_runnable(circuit)
-    with opened(Choice(device, config, seed, noise)) as backend, Bar(f"{file.name} on {device}"):
+    with opened(Choice(device, config, seed, noise)) as backend, Bar(f"{file.name} on {device}") as bar:
         from qctrl.primitives import SamplerV2
 
         job = SamplerV2(backend).run([fit(circuit, backend, seed=seed)], shots=shots)
+        bar.follow(job.progress)
         try:
             pub_result = job.result()[0]
         except KeyboardInterrupt:

@@ -56,3 +56,13 @@ def test_label_is_drawn_and_can_change(plug_in):
         wait_for("first step", terminal)
         bar.say("second step")
         wait_for("second step", terminal)
+
+
+def test_bar_fills_as_far_as_the_work_is(plug_in):
+    terminal = plug_in(Terminal())
+    with Bar("shots") as bar:
+        bar.follow(lambda: None)
+        wait_for("shots", terminal)
+        assert "%" not in terminal.getvalue()
+        bar.follow(lambda: (750, 1000))
+        wait_for("75%", terminal)
