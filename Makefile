@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench setup lock clean
+.PHONY: demo test check bench bench-peers setup lock clean
 
 demo: $(READY)
 	@$(BIN)/qctrl demo
@@ -20,6 +20,10 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-disable-gc -q
+
+# Other compilers, installed under build/peers/, beside this one in the same run.
+bench-peers: $(READY)
+	$(BIN)/python -m benchmarks.peers
 
 setup: $(READY)
 

@@ -17,4 +17,4 @@ CASES = {
 def test_start(benchmark, case):
     words = [sys.executable, "-c", CASES[case]]
     # Our own words, no shell.
-    benchmark.pedantic(lambda: subprocess.run(words, check=True, stdout=subprocess.DEVNULL), rounds=5, warmup_rounds=1)  # noqa: S603
+    benchmark.pedantic(lambda: subprocess.run(words, check=True, stdout=subprocess.DEVNULL), rounds=5, warmup_rounds=1)

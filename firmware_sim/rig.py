@@ -151,7 +151,7 @@ def _bytes_per_shot(program: Program, setup: Setup, run: Run) -> int:
     captures = len(program.captures)
     # Integrated values are computed for every mode; a trace needs its noise and correction beside it.
     traces = 64 * captures * _trace_samples(program, setup) if "trace" in run.capture_mode else 0
-    return program.n_clbits + 16 * captures + traces + 16
+    return program.n_clbits + 8 * program.n_registers + 16 * captures + traces + 16
 
 
 def _trace_samples(program: Program, setup: Setup) -> int:

@@ -1,21 +1,22 @@
 """Fetch, decode, execute: walks the flow for all shots of a binding at once.
 
 Shots that took the same path share the samples that the DACs put out, so they are played as one group. A branch splits
-a group by a measured bit; groups that meet again with equal registers go on as one.
+a group by a bit or a register, which each shot has for itself; groups that meet again with equal frames go on as one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_sim.physics.branches import Branch, split_by_bit
+from firmware_sim.classical import Registers
+from firmware_sim.physics.branches import Branch, split
 from firmware_sim.physics.readout import Capture
-from qctrl.errors import InstrumentFault, TimingError
+from qctrl.errors import InstrumentFault
 from qctrl.protocol import FlowOp, Program, Setup
 from qctrl.signal import Player, dequantise
 
@@ -42,7 +43,9 @@ class Physics(Protocol):
 
 
 _Place: TypeAlias = tuple[int, int, bytes, tuple[tuple[int, int], ...]]
-"""Tick, next instruction, registers and readable bits."""
+"""Tick, next instruction, frames, and bits that are not readable yet."""
+_STEPS_BETWEEN_SIGNS: Final = 1024
+"""Flow instructions without a block after which a sign of life is due."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,8 +67,28 @@ class _Group:
             self.tick,
             self.instruction,
             self.registers.frames.tobytes() + b"".join(state.tobytes() for state in self.registers.filters),
-            tuple(sorted(self.readable.items())),
+            tuple(sorted(item for item in self.readable.items() if item[1] > self.tick)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One instruction of the flow."""
+
+    op: FlowOp
+    flags: int
+    operand: int
+    target: int
+    second: int
+    bits: range
+    """Bits that it waits for."""
+
+
+def _decode(row: np.void) -> _Step:
+    op = FlowOp(int(row["op"]))
+    flags, operand, target, second = (int(row[name]) for name in ("flags", "operand", "target", "second"))
+    count = {FlowOp.BRANCH_BIT: 1, FlowOp.READ_BITS: flags, FlowOp.WRITE_BITS: flags}.get(op, 0)
+    return _Step(op, flags, operand, target, second, range(operand, operand + count))
 
 
 class Sequencer:
@@ -96,11 +119,9 @@ class Sequencer:
         self._limit = iteration_limit
         self._on_step = on_step
         self._latency_ticks = setup.bit_latency_ticks
+        self._grid_ticks = setup.block_granularity_ticks
         self._player = Player(program, setup)
-        self._flow = [
-            (FlowOp(int(row["op"])), int(row["operand"]), int(row["target"]), int(row["flags"]) & 1)
-            for row in program.flow
-        ]
+        self._flow = [_decode(row) for row in program.flow]
         self.longest_shot_ticks = 0
         self.keep_states = False
 
@@ -117,10 +138,10 @@ class Sequencer:
 
         Raises:
             InstrumentFault: The iteration limit was exceeded.
-            TimingError: A branch reads a bit before it is readable.
             ResourceError: A sample is out of range.
         """
         self._player.reset()
+        self._memory = Registers(self._program.n_registers, branches)
         start = _Group(0, 0, 0, self._player.state(), dict[int, int](), branches)
         waiting: dict[_Place, _Group] = {start.place(): start}
         ended: list[Branch] = []
@@ -128,7 +149,7 @@ class Sequencer:
             # The earliest first, so that groups of equal length have met before the next block is played.
             group = waiting.pop(min(waiting, key=lambda place: place[:2]))
             for following in self._advance(group):
-                if self._flow[following.instruction][0] is FlowOp.END:
+                if self._flow[following.instruction].op is FlowOp.END:
                     ended += following.branches
                     self.longest_shot_ticks = max(self.longest_shot_ticks, following.tick)
                     continue
@@ -143,7 +164,7 @@ class Sequencer:
 
     def _advance(self, group: _Group) -> list[_Group]:
         """Return what becomes of a group by its next instruction."""
-        op, operand, target, value = self._flow[group.instruction]
+        step = self._flow[group.instruction]
         group.executed += 1
         if group.executed > self._limit:
             raise InstrumentFault(
@@ -151,15 +172,49 @@ class Sequencer:
                 "or check the loop's condition",
                 fault_code="QC-ITERATION-LIMIT",
             )
-        if op is FlowOp.JUMP:
-            group.instruction = target
-            return [group]
-        if op is FlowOp.BRANCH_BIT:
-            return self._split(group, operand, target, value)
-        if op is FlowOp.PLAY_BLOCK:
-            self._play(group, operand)
-        group.instruction += op is FlowOp.PLAY_BLOCK
+        if group.executed % _STEPS_BETWEEN_SIGNS == 0:
+            self._on_step()
+        if step.bits:
+            self._wait(group, step.bits)
+        match step.op:
+            case FlowOp.JUMP:
+                group.instruction = step.target
+                return [group]
+            case FlowOp.BRANCH_BIT:
+                return self._split(group, step, lambda branch: branch.bits[:, step.operand] != 0)
+            case FlowOp.BRANCH_IF:
+                return self._split(group, step, lambda branch: self._memory.truth(step.operand, branch))
+            case FlowOp.PLAY_BLOCK:
+                self._play(group, step.operand)
+            case _:
+                self._compute(group, step)
+        group.instruction += 1
         return [group]
+
+    def _compute(self, group: _Group, step: _Step) -> None:
+        memory, branches = self._memory, group.branches
+        bits = slice(step.operand, step.operand + step.flags)
+        match step.op:
+            case FlowOp.LOAD:
+                memory.load(step.target, step.operand | step.second << 32, branches)
+            case FlowOp.READ_BITS:
+                memory.read_bits(step.target, bits, branches)
+            case FlowOp.WRITE_BITS:
+                memory.write_bits(step.target, bits, branches)
+            case _:
+                memory.compute(step.op, (step.operand, step.second), step.target, step.flags, branches)
+
+    def _wait(self, group: _Group, bits: range) -> None:
+        """Let silence pass until bits are readable."""
+        readable = max((group.readable.get(bit, 0) for bit in bits), default=0)
+        ticks = -(-(readable - group.tick) // self._grid_ticks) * self._grid_ticks
+        if ticks > 0:
+            self._on_step()
+            self._player.restore(group.registers)
+            lines = self._player.play_silence(ticks, group.tick)
+            group.registers = self._player.state()
+            group.branches = self._physics.play(group.branches, lines, group.tick)
+            group.tick += ticks
 
     def _play(self, group: _Group, block: int) -> None:
         self._on_step()
@@ -174,30 +229,24 @@ class Sequencer:
             group.readable[capture.clbit] = window.first_tick + window.length_ticks + self._latency_ticks
         group.tick += int(self._program.blocks[block]["length_ticks"])
 
-    def _split(self, group: _Group, bit: int, target: int, value: int) -> list[_Group]:
-        readable = group.readable.get(bit, 0)
-        if group.tick < readable:
-            raise TimingError(
-                f"flow {group.instruction} reads bit {bit} at tick {group.tick}, but it is readable from tick "
-                f"{readable}; make the block before it longer"
-            )
+    def _split(self, group: _Group, step: _Step, truth: Callable[[Branch], NDArray[np.bool_]]) -> list[_Group]:
         taken: list[Branch] = []
         passed: list[Branch] = []
         for branch in group.branches:
-            for found, part in split_by_bit(branch, bit).items():
-                (taken if found == value else passed).append(part)
+            for value, part in split(branch, truth(branch)).items():
+                (taken if value == bool(step.flags) else passed).append(part)
         return [
             _Group(instruction, group.tick, group.executed, group.registers, dict(group.readable), branches)
-            for instruction, branches in ((target, taken), (group.instruction + 1, passed))
+            for instruction, branches in ((step.target, taken), (group.instruction + 1, passed))
             if branches
         ]
 
     def _is_end(self, instruction: int) -> bool:
         seen: set[int] = set()
-        while self._flow[instruction][0] is FlowOp.JUMP and instruction not in seen:
+        while self._flow[instruction].op is FlowOp.JUMP and instruction not in seen:
             seen.add(instruction)
-            instruction = self._flow[instruction][2]
-        return self._flow[instruction][0] is FlowOp.END
+            instruction = self._flow[instruction].target
+        return self._flow[instruction].op is FlowOp.END
 
     def _capture(self, window: CaptureWindow) -> Capture:
         row = self._program.captures[window.capture]

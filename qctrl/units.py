@@ -24,11 +24,24 @@ ENVELOPE_ONE: Final = 32767
 """Envelope word of full scale (int16)."""
 
 _SLACK_TICKS: Final = 1e-6
+_SLACK_PERIOD: Final = Fraction(4, 2**52)  # a few units in the last place
 
 
 def exact_fraction(value: float) -> Fraction:
     """Return the decimal number that prints as ``value``, so that 1e-9 is exactly 1/10**9."""
     return Fraction(repr(float(value)))
+
+
+def clock_period(period_s: float) -> Fraction:
+    """Return the exact period of a clock, of which ``period_s`` is a double.
+
+    Clocks run at a whole number of hertz: 4.166666666666667e-10 is 1/2.4e9, not that decimal, and so are its
+    neighbours, as 1e-9/3 is not the double nearest to 1/3e9. Where no whole frequency has this period, it is the
+    decimal number that prints.
+    """
+    printed = exact_fraction(period_s)
+    frequency_hz = round(1 / printed)
+    return Fraction(1, frequency_hz) if abs(printed * frequency_hz - 1) < _SLACK_PERIOD else printed
 
 
 def to_ticks(duration_s: float, tick_s: Fraction, *, what: str = "duration") -> int:
@@ -106,6 +119,12 @@ def tuning_word(frequency_hz: float, tick_s: Fraction) -> int:
 def tuning_word_to_hz(word: int, tick_s: Fraction) -> float:
     """Return the frequency of a tuning word in hertz."""
     return float(Fraction(word, TUNING_TURN) / tick_s)
+
+
+def frequency_words(offsets_hz: NDArray[np.float64], tick_s: Fraction) -> NDArray[np.int32]:
+    """Return frequencies within half a turn per tick as words of 2**-32 turn per tick, same shape."""
+    words = np.rint(offsets_hz * (float(tick_s) * TURN))
+    return np.clip(words, -TURN // 2, TURN // 2 - 1).astype(np.int32)
 
 
 def gain_word(gain: float, *, what: str = "gain") -> int:

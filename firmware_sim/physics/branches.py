@@ -56,7 +56,10 @@ class Branch:
         )
 
 
-def split_by_bit(branch: Branch, clbit: int) -> dict[int, Branch]:
-    """Return the shots of a branch by the value of a classical bit; only values that occur."""
-    column = branch.bits[:, clbit]
-    return {int(value): branch.take(column == value) for value in np.unique(column)}
+def split(branch: Branch, chosen: NDArray[np.bool_]) -> dict[bool, Branch]:
+    """Return the shots of a branch by whether they are chosen; only what occurs."""
+    if chosen.all():
+        return {True: branch}
+    if not chosen.any():
+        return {False: branch}
+    return {True: branch.take(chosen), False: branch.take(~chosen)}

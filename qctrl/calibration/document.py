@@ -39,7 +39,7 @@ from qctrl.calibration.values import (
     Value,
 )
 from qctrl.strict_yaml import StrictModel, Text, number, problem, within
-from qctrl.units import exact_fraction
+from qctrl.units import clock_period
 
 MAX_QUBITS = 4096
 
@@ -232,7 +232,7 @@ class Document(StrictModel):
 
     @model_validator(mode="after")
     def _check_grid(self) -> Document:
-        dt_s, shortest = exact_fraction(self.timing.dt), self.timing.min_length
+        dt_s, shortest = clock_period(self.timing.dt), self.timing.min_length
         for duration_s, is_pulse, path in _durations(self):
             fault = grid_fault(duration_s, dt_s, shortest if is_pulse else 0)
             if fault is not None:

@@ -13,7 +13,7 @@ from qctrl.calibration.document import Qubit, Timing
 from qctrl.calibration.gates import ComposedGate, EdgeGate, FluxCz, QubitGate, VirtualZ
 from qctrl.calibration.grid import on_grid, ticks
 from qctrl.calibration.readout import PassiveReset
-from qctrl.units import exact_fraction
+from qctrl.units import clock_period
 
 
 def pulse_step(timing: Timing) -> int:
@@ -41,7 +41,7 @@ def gate_ticks(gate: QubitGate | EdgeGate, parts: Mapping[str, QubitGate], timin
     durations_s = [gate.waveform.duration]
     if isinstance(gate, FluxCz) and gate.coupler_waveform is not None:
         durations_s.append(gate.coupler_waveform.duration)
-    dt_s = exact_fraction(timing.dt)
+    dt_s = clock_period(timing.dt)
     silence = ticks(gate.padding.before, dt_s) + ticks(gate.padding.after, dt_s)
     return on_grid(max(ticks(duration_s, dt_s) for duration_s in durations_s) + silence, pulse_step(timing))
 
@@ -51,14 +51,14 @@ def measure_ticks(qubit: Qubit, timing: Timing) -> int | None:
     readout = qubit.readout
     if readout is None:
         return None
-    dt_s = exact_fraction(timing.dt)
+    dt_s = clock_period(timing.dt)
     window = ticks(readout.acquisition.delay, dt_s) + ticks(readout.acquisition.duration, dt_s)
     return on_grid(max(ticks(readout.waveform.duration, dt_s), window), capture_step(timing))
 
 
 def reset_ticks(qubit: Qubit, timing: Timing) -> int | None:
     """Return the duration of a reset, in ticks; ``None`` if the qubit has none, or lacks the x it plays."""
-    reset, dt_s = qubit.reset, exact_fraction(timing.dt)
+    reset, dt_s = qubit.reset, clock_period(timing.dt)
     if reset is None:
         return None
     if isinstance(reset, PassiveReset):

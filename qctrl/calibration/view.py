@@ -18,7 +18,7 @@ from qctrl.calibration.gates import ComposedGate, EdgeGate, QubitGate, VirtualZ
 from qctrl.calibration.liveness import demoted
 from qctrl.calibration.staleness import stale
 from qctrl.errors import CalibrationError
-from qctrl.units import exact_fraction
+from qctrl.units import clock_period
 
 _NOT_IDENTITY_OF_VALUE = frozenset({"at", "by"})
 _NOT_IDENTITY = {"id", "parent", "status", "created", "author", "message"}
@@ -69,7 +69,7 @@ class Calibration:
             document=document,
             source=source,
             hash=content_hash(document),
-            dt_s=exact_fraction(document.timing.dt),
+            dt_s=clock_period(document.timing.dt),
             qubit_names=names,
             qubits=qubits,
             live_qubits=tuple(i for i, name in enumerate(names) if name is not None and name not in reasons),

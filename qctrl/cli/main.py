@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from qctrl.cli import calibration, compile, demo, doctor, emulator, failure, jobs, run  # noqa: A004 - file per command
+from qctrl.cli import (
+    calibration,
+    compile,  # noqa: A004 - file per command
+    demo,
+    doctor,
+    emulator,
+    failure,
+    jobs,
+    pulse,
+    run,
+)
 from qctrl.version import __version__
 
 app = typer.Typer(
@@ -27,6 +37,7 @@ app.command("compile", short_help="Print a compiled OpenQASM file.")(compile.com
 app.command("doctor", short_help="Check this installation.")(doctor.doctor)
 app.add_typer(emulator.app, name="emulator")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(pulse.app, name="pulse")
 app.add_typer(calibration.app, name="cal")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from qctrl.compiler.assemble import assemble
 from qctrl.compiler.bind import bind
+from qctrl.compiler.custom_gates import make_gate, structural_parameters
+from qctrl.compiler.custom_sites import check_gate
 from qctrl.compiler.lower import lower
 from qctrl.compiler.pipeline import compile_circuit, compile_many
 from qctrl.compiler.program import CompiledProgram
@@ -17,8 +19,11 @@ __all__ = [
     "Use",
     "assemble",
     "bind",
+    "check_gate",
     "compile_circuit",
     "compile_many",
     "lower",
+    "make_gate",
     "schedule",
+    "structural_parameters",
 ]

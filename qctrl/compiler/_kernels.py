@@ -2,120 +2,357 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import numpy as np
 from numba import njit
 
+from qctrl.ir.gate_program import Opcode
 from qctrl.jit import JIT
+from qctrl.units import TURN
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-PLAY = 0
-"""Takes the phase that its group has reached."""
-SHIFT = 1
-"""Adds a word to its group."""
-ROW = 2
-"""Opens the next row of its group."""
+Records: TypeAlias = Any
+"""A structured array; Numba reads fields as attributes, which NumPy's types do not know."""
+
+# Columns of the table of sites.
+DURATION, ALIGNMENT, FIRST_RESOURCE, LAST_RESOURCE, FIRST_ACTION, LAST_ACTION, N_PLAYS, N_CAPTURES = range(8)
+# Columns of the table of actions, and the kinds of actions.
+KIND, FRAME, GROUP, SHAPE, OFFSET, LENGTH, WORD = range(7)
+PLAY, SHIFT, CAPTURE, OPEN_SHIFT, CLEAR = range(5)
+
+FIRST_OF_SITES: Final = -2
+"""Rows that sites open name their expression so far below this; the scheduler puts them behind the circuit's own."""
+
+_RZ, _DELAY, _BARRIER = int(Opcode.RZ), int(Opcode.DELAY), int(Opcode.BARRIER)
+_WORD: Final = TURN - 1
+_TURN_RAD: Final = 2 * math.pi
+_LONGEST_TURNS: Final = 2.0**20
 
 
 @njit(**JIT)
-def place_alap(
-    pointer: NDArray[np.int64],
-    resource: NDArray[np.int64],
-    duration: NDArray[np.int64],
-    alignment: NDArray[np.int64],
-    clock: NDArray[np.int64],
-    start: NDArray[np.int64],
-) -> int:
-    """Place instructions of one block as late as possible, measured backwards from the block's end.
+def count_actions(rows: Records, sites: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    """Count what a program plays.
 
     Args:
-        pointer: Instruction i uses ``resource[pointer[i] : pointer[i + 1]]``; shape ``(n + 1,)``.
-        resource: Indices of qubits and frames.
-        duration: Ticks per instruction, shape ``(n,)``.
-        alignment: Instruction i ends a multiple of this before the block's end, shape ``(n,)``.
-        clock: Scratch, one per resource.
-        start: Out: ticks from the end of the instruction to the end of the block, shape ``(n,)``.
-
-    Returns:
-        Ticks that the block needs.
+        rows: dtype ``qctrl.ir.INSTRUCTION``.
+        sites: Table of sites.
+        counts: Out: plays, captures, open rows.
     """
-    clock[:] = 0
-    longest = 0
-    for i in range(duration.shape[0] - 1, -1, -1):
-        t = 0
-        for k in range(pointer[i], pointer[i + 1]):
-            t = max(t, clock[resource[k]])
-        t = -(-t // alignment[i]) * alignment[i]
-        start[i] = t
-        t += duration[i]
-        for k in range(pointer[i], pointer[i + 1]):
-            clock[resource[k]] = t
-        if pointer[i] != pointer[i + 1]:
-            longest = max(longest, t)
-    return longest
+    counts[:] = 0
+    for i in range(rows.shape[0]):
+        site = rows[i].site
+        if site >= 0:
+            counts[0] += sites[site, N_PLAYS]
+            counts[1] += sites[site, N_CAPTURES]
+            if rows[i].expression >= 0:
+                counts[2] += 1
 
 
 @njit(**JIT)
-def fold_phases(  # noqa: PLR0917  (arrays in, arrays out)
-    kind: NDArray[np.uint8],
-    group: NDArray[np.int64],
-    word: NDArray[np.int64],
+def fold_block(
+    rows: Records,
+    inside: tuple[np.int64, np.int64, np.int64],
+    sites: NDArray[np.int64],
+    actions: NDArray[np.int64],
+    amplitudes: NDArray[np.float64],
     reached: NDArray[np.int64],
     row_of: NDArray[np.int64],
-    next_row: int,
-    phase: NDArray[np.uint32],
-    row: NDArray[np.int64],
-) -> int:
-    """Fold virtual Z of one block into the plays that follow them.
+    plays: Records,
+    captures: Records,
+    open_rows: Records,
+    counts: NDArray[np.int64],
+) -> None:
+    """Write what a block plays and captures, virtual Z folded into the plays that follow them.
+
+    Starts are written relative to those of their instructions.
 
     Args:
-        kind: ``PLAY``, ``SHIFT`` or ``ROW``, in circuit order, shape ``(n,)``.
-        group: Phase group, -1 for none.
-        word: Own phase of a play, or what a shift adds, in 2**-32 turn.
+        rows: dtype ``qctrl.ir.INSTRUCTION``.
+        inside: First and last of the block's rows, and its number.
+        sites: Table of sites.
+        actions: Table of actions.
+        amplitudes: By action.
         reached: In and out: phase of each group since block entry.
         row_of: In and out: latest row of each group since block entry, 0 for none.
-        next_row: First free row.
-        phase: Out: phase word of each play, shape ``(n,)``.
-        row: Out: row of each play; for ``ROW`` the row before it.
-
-    Returns:
-        The next free row.
+        plays: Out: dtype ``qctrl.ir.PLAY``.
+        captures: Out: dtype ``qctrl.ir.CAPTURE``.
+        open_rows: Out: dtype ``qctrl.ir.ROW``.
+        counts: In and out: plays, captures, open rows so far.
     """
-    for i in range(kind.shape[0]):
-        g = group[i]
-        if kind[i] == PLAY:
-            if g < 0:
-                phase[i] = word[i] & 0xFFFFFFFF
-                row[i] = 0
+    p, c, r = counts[0], counts[1], counts[2]
+    block = inside[2]
+    for i in range(inside[0], inside[1]):
+        row = rows[i]
+        site = row.site
+        if site < 0:
+            continue
+        if row.opcode == _RZ:
+            g = np.int64(row.qubit)
+            if row.expression >= 0:
+                open_rows[r].previous = row_of[g]
+                open_rows[r].expression = row.expression
+                row_of[g] = r
+                r += 1
             else:
-                phase[i] = (word[i] + reached[g]) & 0xFFFFFFFF
-                row[i] = row_of[g]
-        elif kind[i] == SHIFT:
-            reached[g] = (reached[g] + word[i]) & 0xFFFFFFFF
-        else:
-            row[i] = row_of[g]
-            row_of[g] = next_row
-            next_row += 1
-    return next_row
+                reached[g] = (reached[g] + np.int64(np.rint(row.angle_rad / _TURN_RAD * TURN))) & _WORD
+            continue
+        for a in range(sites[site, FIRST_ACTION], sites[site, LAST_ACTION]):
+            g = actions[a, GROUP]
+            if actions[a, KIND] == SHIFT:
+                reached[g] = (reached[g] + actions[a, WORD]) & _WORD
+            elif actions[a, KIND] == PLAY:
+                play = plays[p]
+                p += 1
+                phase, open_row = actions[a, WORD], np.int64(0)
+                if g >= 0:
+                    phase, open_row = phase + reached[g], row_of[g]
+                play.block = block
+                play.frame = actions[a, FRAME]
+                play.start_ticks = actions[a, OFFSET]
+                play.length_ticks = actions[a, LENGTH]
+                play.amplitude = amplitudes[a]
+                play.envelope = actions[a, SHAPE]
+                play.phase = phase & _WORD
+                play.phase_row = open_row
+                play.source = row.source
+            elif actions[a, KIND] == CAPTURE:
+                capture = captures[c]
+                c += 1
+                capture.block = block
+                capture.frame = actions[a, FRAME]
+                capture.start_ticks = actions[a, OFFSET]
+                capture.length_ticks = actions[a, LENGTH]
+                capture.discriminator = actions[a, SHAPE]
+                capture.clbit = row.clbit
+                capture.weights = -1
+                capture.source = row.source
+            elif actions[a, KIND] == OPEN_SHIFT:
+                open_rows[r].previous = row_of[g]
+                open_rows[r].expression = FIRST_OF_SITES - actions[a, SHAPE]
+                row_of[g] = r
+                r += 1
+            else:
+                reached[g], row_of[g] = 0, 0
+    counts[0], counts[1], counts[2] = p, c, r
 
 
 @njit(**JIT)
-def sum_rows(
-    words: NDArray[np.uint32], expression: NDArray[np.int64], previous: NDArray[np.int64], out: NDArray[np.uint32]
-) -> None:
-    """Sum quantised expressions along each row's chain of predecessors.
+def place_block(
+    rows: Records,
+    inside: tuple[np.int64, np.int64, np.int64],
+    is_late: bool,
+    sites: NDArray[np.int64],
+    resources: NDArray[np.int64],
+    barrier_qubits: NDArray[np.int32],
+    clock: NDArray[np.int64],
+    plays: Records,
+    captures: Records,
+    counts: NDArray[np.int64],
+) -> np.int64:
+    """Place the instructions of one block, as late as possible or as soon as possible.
+
+    Late, the clocks run backwards from the block's end, soon, forwards from its start.
 
     Args:
-        words: Word of each expression for each binding, shape ``(n_bindings, n_expressions)``.
-        expression: Expression of each row; row 0 is skipped.
+        rows: dtype ``qctrl.ir.INSTRUCTION``.
+        inside: First and last of the block's rows, and its grid in ticks.
+        is_late: Whether as late as possible.
+        sites: Table of sites.
+        resources: Qubits, then frames, that sites keep busy.
+        barrier_qubits: What barriers refer to.
+        clock: Scratch, one per resource.
+        plays: In and out: starts become those in the block.
+        captures: In and out: likewise.
+        counts: Plays and captures up to the end of this block, then up to its beginning.
+
+    Returns:
+        Length of the block in ticks, on its grid.
+    """
+    clock[:] = 0
+    longest = np.int64(0)
+    p, c = (counts[0], counts[1]) if is_late else (counts[3], counts[4])
+    for step in range(inside[1] - inside[0]):
+        i = inside[1] - 1 - step if is_late else inside[0] + step
+        row = rows[i]
+        site = row.site
+        t = np.int64(0)
+        if site >= 0:
+            if row.opcode == _RZ:  # takes no time and waits for nobody
+                continue
+            first, last = sites[site, FIRST_RESOURCE], sites[site, LAST_RESOURCE]
+            for k in range(first, last):
+                t = max(t, clock[resources[k]])
+            alignment = sites[site, ALIGNMENT]
+            start = -(-t // alignment) * alignment
+            t = start + sites[site, DURATION]
+            for k in range(first, last):
+                clock[resources[k]] = t
+            n_plays, n_captures = sites[site, N_PLAYS], sites[site, N_CAPTURES]
+            if is_late:
+                start = -t
+                p -= n_plays
+                c -= n_captures
+            for k in range(p, p + n_plays):
+                plays[k].start_ticks += start
+            for k in range(c, c + n_captures):
+                captures[k].start_ticks += start
+            if not is_late:
+                p += n_plays
+                c += n_captures
+        elif row.opcode == _DELAY:
+            t = clock[row.qubit] + row.ticks
+            clock[row.qubit] = t
+        elif row.opcode == _BARRIER:
+            first, last = np.int64(row.first), np.int64(row.first) + np.int64(row.count)
+            for k in range(first, last):
+                t = max(t, clock[barrier_qubits[k]])
+            for k in range(first, last):
+                clock[barrier_qubits[k]] = t
+        longest = max(longest, t)
+    grid = inside[2]
+    length = np.int64(-(-longest // grid) * grid)
+    if is_late:
+        for k in range(counts[3], counts[0]):
+            plays[k].start_ticks += length
+        for k in range(counts[4], counts[1]):
+            captures[k].start_ticks += length
+    return length
+
+
+@njit(**JIT)
+def carry_block(
+    block: int,
+    frame_group: NDArray[np.int64],
+    reached: NDArray[np.int64],
+    row_of: NDArray[np.int64],
+    shifts: Records,
+    n_shifts: int,
+) -> int:
+    """Write the shifts that a block leaves on the frames, dtype ``qctrl.ir.SHIFT``; return how many there are now."""
+    for frame in range(frame_group.shape[0]):
+        g = frame_group[frame]
+        if g >= 0 and (reached[g] != 0 or row_of[g] != 0):
+            shift = shifts[n_shifts]
+            shift.block = block
+            shift.frame = frame
+            shift.phase = reached[g]
+            shift.phase_row = row_of[g]
+            n_shifts += 1
+    return n_shifts
+
+
+@njit(**JIT)
+def schedule_blocks(
+    rows: Records,
+    bounds: NDArray[np.int64],
+    n_open: int,
+    grid: int,
+    is_late: bool,
+    sites: NDArray[np.int64],
+    resources: NDArray[np.int64],
+    actions: NDArray[np.int64],
+    amplitudes: NDArray[np.float64],
+    frame_group: NDArray[np.int64],
+    barrier_qubits: NDArray[np.int32],
+    clock: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    plays: Records,
+    captures: Records,
+    open_rows: Records,
+    shifts: Records,
+    block_ticks: NDArray[np.int64],
+) -> int:
+    """Fold and place block by block; arguments as in ``fold_block`` and ``place_block``.
+
+    Args:
+        rows: dtype ``qctrl.ir.INSTRUCTION``.
+        bounds: Rows of block k are ``bounds[k] : bounds[k + 1]``.
+        n_open: Blocks before this one leave their shifts to the frames.
+        grid: Grid of block lengths, in ticks.
+        is_late: Whether instructions start as late as possible.
+        sites: Table of sites.
+        resources: Qubits, then frames, that sites keep busy.
+        actions: Table of actions.
+        amplitudes: By action.
+        frame_group: Group of each frame.
+        barrier_qubits: What barriers refer to.
+        clock: Scratch, one per resource.
+        groups: Scratch, shape ``(2, n_groups)``.
+        plays: Out: dtype ``qctrl.ir.PLAY``.
+        captures: Out: dtype ``qctrl.ir.CAPTURE``.
+        open_rows: Out: dtype ``qctrl.ir.ROW``.
+        shifts: Out: dtype ``qctrl.ir.SHIFT``; room for ``n_open`` times all frames.
+        block_ticks: Out: length of each block.
+
+    Returns:
+        The number of shifts.
+    """
+    counts = np.zeros(5, np.int64)
+    open_rows[0].previous = 0
+    open_rows[0].expression = -1
+    counts[2] = 1
+    n_shifts = 0
+    for block in range(bounds.shape[0] - 1):
+        groups[:] = 0
+        counts[3], counts[4] = counts[0], counts[1]
+        first, last = bounds[block], bounds[block + 1]
+        fold_block(
+            rows,
+            (first, last, np.int64(block)),
+            sites,
+            actions,
+            amplitudes,
+            groups[0],
+            groups[1],
+            plays,
+            captures,
+            open_rows,
+            counts,
+        )
+        block_ticks[block] = place_block(
+            rows,
+            (first, last, np.int64(grid)),
+            is_late,
+            sites,
+            resources,
+            barrier_qubits,
+            clock,
+            plays,
+            captures,
+            counts,
+        )
+        if block < n_open:
+            n_shifts = carry_block(block, frame_group, groups[0], groups[1], shifts, n_shifts)
+    return n_shifts
+
+
+@njit(**JIT)
+def bind_rows(
+    values: NDArray[np.float64], column: NDArray[np.int64], previous: NDArray[np.int64], out: NDArray[np.uint32]
+) -> int:
+    """Quantise the angle of every row and sum along each row's chain of predecessors.
+
+    Args:
+        values: Angles in radians, shape ``(n_bindings, n_columns)``.
+        column: Column of each row; row 0 is skipped.
         previous: Row that each row continues; always an earlier one.
         out: Out: words, shape ``(n_bindings, n_rows)``.
+
+    Returns:
+        The first binding with an angle that is not finite or beyond the range of a phase, -1 if there is none.
     """
     for b in range(out.shape[0]):
         out[b, 0] = 0
+        good = True
         for r in range(1, out.shape[1]):
-            total = int(out[b, previous[r]]) + int(words[b, expression[r]])
-            out[b, r] = total & 0xFFFFFFFF
+            turns = values[b, column[r]] / _TURN_RAD
+            good &= abs(turns) < _LONGEST_TURNS  # also false for NaN
+            word = np.int64(np.rint(turns * TURN)) if good else np.int64(0)
+            out[b, r] = (np.int64(out[b, previous[r]]) + word) & _WORD
+        if not good:
+            return b
+    return -1

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from qctrl.compiler import _kernels
+from qctrl.compiler.identity_cache import IdentityCache
 from qctrl.errors import CompileError
 from qctrl.protocol import Patch
 from qctrl.units import phase_words
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from qctrl.compiler.program import CompiledProgram
+    from qctrl.ir.expression import Expression
 
 
 def bind(program: CompiledProgram, values: ArrayLike) -> Patch:
@@ -29,11 +33,87 @@ def bind(program: CompiledProgram, values: ArrayLike) -> Patch:
 
     Raises:
         CompileError: The shape is wrong, or a value or an angle is not finite.
+        ResourceError: An angle is beyond the range of a phase, or an amplitude or a frequency beyond the rack's.
+    """
+    plan = _PLANS.get((program.rows, program.expressions), lambda: _plan(program))
+    columns = _checked(program, values, plan)
+    angles_rad = columns if plan.computed is None else _angles(program, columns, plan.computed)
+    words = np.empty((len(columns), len(plan.column)), dtype=np.uint32)
+    if _kernels.bind_rows(angles_rad, plan.column, plan.previous, words) >= 0:
+        _refuse(program, columns)
+    if program.values:
+        behind = np.stack([value.words(columns, program.parameters) for value in program.values], axis=1)
+        for bound in program.bounds:
+            bound.check(behind)
+        words = np.concatenate([words, behind], axis=1)
+    words.flags.writeable = False
+    return Patch(program.program.hash, words)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """How the rows of a program follow from its parameters."""
+
+    column: NDArray[np.int64]
+    """Column of each row's angle: a parameter, or behind the parameters what ``computed`` says."""
+    previous: NDArray[np.int64]
+    computed: tuple[Expression, ...] | None
+    """Expressions that are not simply a parameter; ``None`` if there are none."""
+    checks_all: bool
+    """Whether every parameter is some row's angle, so that the kernel sees all values."""
+
+
+_PLANS: Final[IdentityCache[_Plan]] = IdentityCache(64)
+
+
+def _plan(program: CompiledProgram) -> _Plan:
+    n_parameters = len(program.parameters)
+    computed: list[Expression] = []
+    columns: list[int] = []
+    of_phases = set(program.rows["expression"].tolist())
+    for number, expression in enumerate(program.expressions):
+        name, value = expression.steps[0]
+        if number not in of_phases:
+            columns.append(0)
+        elif name == "parameter" and len(expression.steps) == 1:
+            columns.append(int(value))
+        else:
+            columns.append(n_parameters + len(computed))
+            computed.append(expression)
+    of_row = np.array([*columns, 0], dtype=np.int64)[program.rows["expression"]]
+    plan = _Plan(
+        column=of_row,
+        previous=program.rows["previous"].astype(np.int64),
+        computed=tuple(computed) or None,
+        checks_all=len(np.unique(of_row[1:])) == n_parameters and not computed,
+    )
+    for column in (plan.column, plan.previous):
+        column.flags.writeable = False
+    return plan
+
+
+def _angles(
+    program: CompiledProgram, columns: NDArray[np.float64], computed: tuple[Expression, ...]
+) -> NDArray[np.float64]:
+    n_parameters = len(program.parameters)
+    angles_rad = np.empty((len(columns), n_parameters + len(computed)), dtype=np.float64)
+    angles_rad[:, :n_parameters] = columns
+    for number, expression in enumerate(computed):
+        angles_rad[:, n_parameters + number] = expression.evaluate(columns)
+    angles_rad.setflags(write=False)
+    return angles_rad
+
+
+def _refuse(program: CompiledProgram, columns: NDArray[np.float64]) -> None:
+    """Say which value or angle is beyond the range of a phase.
+
+    Raises:
+        CompileError: A value or an angle is not finite.
         ResourceError: An angle is beyond the range of a phase.
     """
-    columns = _checked(program, values)
-    words = np.zeros((len(columns), len(program.expressions)), dtype=np.uint32)
-    for number, expression in enumerate(program.expressions):
+    _check_finite(program, columns)
+    for number in np.unique(program.rows["expression"][1:]).tolist():
+        expression = program.expressions[number]
         angles_rad = expression.evaluate(columns)
         if not np.all(np.isfinite(angles_rad)):
             binding = int(np.argmin(np.isfinite(angles_rad)))
@@ -41,16 +121,10 @@ def bind(program: CompiledProgram, values: ArrayLike) -> Patch:
                 f"binding {binding}: angle {expression.text(program.parameters)} (postfix) is "
                 f"{float(angles_rad[binding])}; it must be finite"
             )
-        words[:, number] = phase_words(angles_rad)
-    rows = program.rows
-    out = np.zeros((len(columns), len(rows)), dtype=np.uint32)
-    expression_of, previous = rows["expression"].astype(np.int64), rows["previous"].astype(np.int64)
-    _kernels.sum_rows(words, expression_of, previous, out)
-    out.flags.writeable = False
-    return Patch(program.program.hash, out)
+        phase_words(angles_rad)
 
 
-def _checked(program: CompiledProgram, values: ArrayLike) -> NDArray[np.float64]:
+def _checked(program: CompiledProgram, values: ArrayLike, plan: _Plan) -> NDArray[np.float64]:
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -61,11 +135,19 @@ def _checked(program: CompiledProgram, values: ArrayLike) -> NDArray[np.float64]
             f"parameter values have shape {array.shape}; the last axis must have {n_parameters} entries, for "
             f"{', '.join(program.parameters) or 'no parameters'}"
         )
-    columns = array.reshape(int(np.prod(array.shape[:-1])), n_parameters)
+    columns = np.ascontiguousarray(array).reshape(math.prod(array.shape[:-1]), n_parameters)
+    if not plan.checks_all:
+        _check_finite(program, columns)
+    # One signature of the kernel: a read-only array, as callers may give, would be compiled for anew.
+    columns = columns.view()
+    columns.setflags(write=False)
+    return columns
+
+
+def _check_finite(program: CompiledProgram, columns: NDArray[np.float64]) -> None:
     if not np.all(np.isfinite(columns)):
         binding, parameter = np.argwhere(~np.isfinite(columns))[0].tolist()
         raise CompileError(
             f"binding {binding}: parameter {program.parameters[parameter]} is "
             f"{float(columns[binding, parameter])}; bind a finite number"
         )
-    return columns

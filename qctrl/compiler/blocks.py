@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from qctrl.ir.gate_program import INSTRUCTION, GateProgram, GateSite, Opcode, SegmentKind
 from qctrl.protocol import FLOW, FlowOp
-from qctrl.protocol.flow import instruction
+from qctrl.protocol.flow import BRANCHES, instruction, straight_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qctrl.calibration import Calibration
+
+_STRAIGHT: Final = straight_line()
+_STRAIGHT.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +25,7 @@ class Blocks:
     """Instructions by block; resets are spelled out as measurements and conditional x."""
 
     instructions: NDArray[np.void]
-    """dtype ``INSTRUCTION``; those of block k are ``bounds[k] : bounds[k + 1]``."""
+    """dtype ``INSTRUCTION``, read-only; those of block k are ``bounds[k] : bounds[k + 1]``."""
     bounds: NDArray[np.int64]
     """Shape ``(n_blocks + 1,)``."""
     sites: tuple[GateSite, ...]
@@ -37,15 +40,22 @@ class Blocks:
 
 def split_blocks(gates: GateProgram, calibration: Calibration) -> Blocks:
     """Return the blocks of a program: one per body, and for resets one capture and two branches per qubit."""
+    if len(gates.segments) == 1 and len(gates.flow) == 0 and gates.segments.item()[2] == SegmentKind.BODY:
+        return Blocks(
+            instructions=gates.instructions,
+            bounds=np.array([0, len(gates.instructions)], dtype=np.int64),
+            sites=gates.sites,
+            flow=_STRAIGHT,
+            n_clbits=gates.interface.n_clbits,
+            ends_open=False,
+        )
     builder = _Builder(gates, calibration)
-    for segment in gates.segments:
-        first = int(segment["first"])
-        rows = gates.instructions[first : first + int(segment["count"])]
-        if segment["kind"] == SegmentKind.RESET:
-            builder.add_resets(rows)
-        else:
-            builder.flow.append(instruction(FlowOp.PLAY_BLOCK, builder.add_block(rows)))
-    return builder.blocks(ends_open=int(gates.segments["kind"][-1]) == SegmentKind.RESET)
+    if len(gates.flow) == 0:
+        for segment in gates.segments:
+            builder.add_segment(segment)
+        return builder.blocks(ends_open=int(gates.segments["kind"][-1]) == SegmentKind.RESET)
+    builder.add_flow(gates.flow)
+    return builder.blocks(ends_open=True)
 
 
 class _Builder:
@@ -58,6 +68,29 @@ class _Builder:
         self._idles: dict[int, int] = {}
         self._n_scratch = 0
         self.flow: list[tuple[int, int, int, int, int]] = []
+
+    def add_flow(self, flow: NDArray[np.void]) -> None:
+        """Spell out a flow over segments."""
+        places: list[int] = []
+        jumps: list[int] = []
+        for row in flow:
+            places.append(len(self.flow))
+            if row["op"] == FlowOp.PLAY_BLOCK:
+                self.add_segment(self._gates.segments[int(row["operand"])])
+            elif row["op"] != FlowOp.END:
+                jumps += [len(self.flow)] if row["op"] in BRANCHES else []
+                self.flow.append(row.item())
+        for at in jumps:
+            op, flags, operand, target, second = self.flow[at]
+            self.flow[at] = (op, flags, operand, places[target], second)
+
+    def add_segment(self, segment: np.void) -> None:
+        first = int(segment["first"])
+        rows = self._gates.instructions[first : first + int(segment["count"])]
+        if segment["kind"] == SegmentKind.RESET:
+            self.add_resets(rows)
+        else:
+            self.flow.append(instruction(FlowOp.PLAY_BLOCK, self.add_block(rows)))
 
     def add_block(self, rows: NDArray[np.void]) -> int:
         self._rows.append(rows)
@@ -103,11 +136,14 @@ class _Builder:
 
     def blocks(self, *, ends_open: bool) -> Blocks:
         self.flow.append(instruction(FlowOp.END))
+        instructions, flow = np.concatenate(self._rows), np.array(self.flow, dtype=FLOW)
+        for column in (instructions, flow):
+            column.flags.writeable = False
         return Blocks(
-            instructions=np.concatenate(self._rows),
+            instructions=instructions,
             bounds=np.cumsum([0, *(len(rows) for rows in self._rows)], dtype=np.int64),
             sites=tuple(self._sites),
-            flow=np.array(self.flow, dtype=FLOW),
+            flow=flow,
             n_clbits=self._gates.interface.n_clbits + self._n_scratch,
             ends_open=ends_open,
         )

@@ -29,47 +29,43 @@ class EnvelopeTable:
     """Shape ``(n_samples, 2)``."""
     peaks: NDArray[np.float64]
     """Largest magnitude of each envelope."""
-    index: NDArray[np.int64]
-    """Envelope of each play."""
+    number: NDArray[np.int64]
+    """Stored envelope by envelope and rate, shape ``(n_envelopes, n_rates)``; -1 where it is not played."""
 
 
 def envelope_table(
-    envelopes: tuple[Envelope, ...],
-    of_play: NDArray[np.uint32],
-    sample_ticks: NDArray[np.int64],
-    tick_s: Fraction,
+    envelopes: tuple[Envelope, ...], used: NDArray[np.uint8], sample_ticks: tuple[int, ...], tick_s: Fraction
 ) -> EnvelopeTable:
-    """Return the sampled envelopes of all plays.
+    """Return the sampled envelopes of a program.
 
     Args:
-        envelopes: What ``of_play`` refers to.
-        of_play: Envelope of each play.
-        sample_ticks: Ticks per sample of each play's port.
+        envelopes: Distinct envelopes.
+        used: Which of them is played at which rate, shape ``(n_envelopes, n_rates)``.
+        sample_ticks: Ticks per sample of each rate, ascending.
         tick_s: Length of a tick.
 
     Raises:
         CompileError: An envelope cannot be evaluated at its port's rate.
     """
-    pairs, pair_of = np.unique(np.stack([of_play, sample_ticks], axis=1), axis=0, return_inverse=True)
     stored: dict[bytes, int] = {}
     chunks: list[NDArray[np.int16]] = []
     peaks: list[float] = []
-    numbers: list[int] = []
-    for envelope, ticks in pairs.tolist():
-        data, peak = _sampled(envelopes[envelope], float(1 / (ticks * tick_s)))
+    numbers = np.full(used.shape, -1, dtype=np.int64)
+    for envelope, rate in np.argwhere(used).tolist():
+        data, peak = _sampled(envelopes[envelope], float(1 / (sample_ticks[rate] * tick_s)))
         number = stored.setdefault(data, len(stored))
         if number == len(chunks):
             chunks.append(np.frombuffer(data, dtype="<i2").reshape(-1, 2))
             peaks.append(peak)
-        numbers.append(number)
+        numbers[envelope, rate] = number
     table = np.zeros(len(chunks), dtype=ENVELOPE)
     table["length"] = [len(chunk) for chunk in chunks]
     table["offset"] = np.cumsum(table["length"]) - table["length"]
     samples = np.concatenate([np.zeros((0, 2), dtype="<i2"), *chunks])
-    for column in (table, samples):
+    made = EnvelopeTable(table, samples, np.array(peaks, dtype=np.float64), numbers)
+    for column in (made.envelopes, made.samples, made.peaks, made.number):
         column.flags.writeable = False
-    index = np.array(numbers, dtype=np.int64)[pair_of.reshape(-1)]
-    return EnvelopeTable(table, samples, np.array(peaks), index)
+    return made
 
 
 @lru_cache(maxsize=4096)

@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-import math
+import logging
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, cast
 
 import numpy as np
 from qiskit.circuit import Parameter, ParameterExpression, QuantumCircuit
 
+from qctrl.compiler._capi_kernels import LONGEST_RAD
+from qctrl.compiler.capi import UNITS, circuit_data, read_columns
+from qctrl.compiler.control_flow import CONTROL_FLOW, ControlFlow
+from qctrl.compiler.custom_gates import gate_arguments, structural_arguments
+from qctrl.compiler.device import device_table
+from qctrl.compiler.flow_writer import FlowWriter
+from qctrl.compiler.parameters import real, steps_of
 from qctrl.compiler.sites import require_gate, reset_is_measured
 from qctrl.errors import CalibrationError, CompileError, TimingError, UnsupportedInstructionError
-from qctrl.ir.expression import BINARY, UNARY, Expression
+from qctrl.ir.expression import Expression
 from qctrl.ir.gate_program import INSTRUCTION, SEGMENT, GateProgram, GateSite, Opcode, SegmentKind
 from qctrl.ir.interface import Interface
 from qctrl.units import to_ticks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from fractions import Fraction
+
     from qctrl.calibration import Calibration
+    from qctrl.compiler.capi import Columns
+    from qctrl.pulse import CustomGate, CustomGates
 
 Circuit: TypeAlias = QuantumCircuit
 """What is compiled, for stages that know no Qiskit."""
 
-_CONTROL_FLOW: Final = frozenset(
-    {"if_else", "while_loop", "for_loop", "switch_case", "box", "break_loop", "continue_loop", "store"}
-)
+_LOG: Final = logging.getLogger(__name__)
 _UNIT_S: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12}
-_LONGEST_RAD: Final = 2**20 * 2 * math.pi
 
 
-def lower(circuit: Circuit, calibration: Calibration) -> GateProgram:
+def lower(circuit: Circuit, calibration: Calibration, custom_gates: CustomGates | None = None) -> GateProgram:
     """Return a circuit as columns, every gate resolved against the calibration.
 
     Args:
         circuit: An ISA circuit: its gates, on its qubits, are in the device's ``Target``.
         calibration: The calibration that it will be played with.
+        custom_gates: Gates of the user's own, by name and qubits.
 
     Raises:
         UnsupportedInstructionError: The device has no such gate there, or the instruction is not supported.
@@ -46,21 +58,135 @@ def lower(circuit: Circuit, calibration: Calibration) -> GateProgram:
             f"the circuit has {circuit.num_qubits} qubits, {calibration.name} has {n_qubits}; "
             "use fewer qubits or another device"
         )
-    reader = _Reader(circuit, calibration)
+    program = lower_fast(circuit, calibration)
+    return lower_slowly(circuit, calibration, custom_gates) if program is None else program
+
+
+def lower_fast(circuit: Circuit, calibration: Calibration) -> GateProgram | None:
+    """Return a circuit as columns, read through the C API; ``None`` if that cannot show all of it."""
+    device = device_table(calibration)
+    columns = read_columns(circuit, device)
+    if columns is None:
+        return None
+    parameters = list(circuit.parameters) if circuit.num_parameters else []
+    expressions: tuple[Expression, ...] = ()
+    if len(columns.pending):
+        found = _resolve(circuit, calibration, columns, parameters)
+        if found is None:
+            return None
+        expressions = found
+    for column in (columns.instructions, columns.segments, columns.barrier_qubits):
+        column.setflags(write=False)
+    _LOG.debug("circuit %s: read through the C API", circuit.name)
+    sites = device.sites
+    return GateProgram(
+        instructions=columns.instructions,
+        segments=columns.segments,
+        barrier_qubits=columns.barrier_qubits,
+        sites=tuple([sites[number] for number in columns.sites.tolist()]),
+        expressions=expressions,
+        n_qubits=len(calibration.qubit_names),
+        interface=_interface(circuit, calibration, parameters),
+    )
+
+
+def lower_slowly(circuit: Circuit, calibration: Calibration, custom_gates: CustomGates | None = None) -> GateProgram:
+    """Return a circuit as columns, read through Qiskit's Python objects: the reference, and whatever else comes.
+
+    Raises:
+        CompileError: See ``lower``.
+    """
+    reader = _Reader(circuit, calibration, custom_gates or {})
     data = cast("list[Any]", circuit.data)
     for index, instruction in enumerate(data):
         reader.read(index, instruction)
     program = reader.program()
     program.verify()
+    _LOG.debug("circuit %s: read through Python, the C API cannot show it", getattr(circuit, "name", ""))
     return program
+
+
+def _resolve(
+    circuit: Circuit, calibration: Calibration, columns: Columns, parameters: list[Any]
+) -> tuple[Expression, ...] | None:
+    """Finish the pending rows; return the distinct expressions, or ``None`` if the slow reader must say what is wrong.
+
+    Equal texts need not be equal expressions, so all but bare parameters are read from their objects.
+    """
+    by_parameter = {item: index for index, item in enumerate(parameters)}
+    expressions: dict[Expression, int] = {}
+    of_parameter: dict[Any, int] = {}
+    rows = columns.instructions[columns.pending]
+    data = circuit_data(circuit)
+    opcode, source = rows["opcode"].tolist(), rows["source"].tolist()
+    numbers: list[int] = []
+    for k, index in enumerate(source):
+        if opcode[k] == Opcode.DELAY:
+            ticks = _delay_ticks(float(rows["angle_rad"][k]), UNITS[int(rows["ticks"][k])], calibration.dt_s)
+            if ticks is None:
+                return None
+            rows["ticks"][k], rows["angle_rad"][k] = ticks, 0.0
+            numbers.append(-1)
+            continue
+        angle = data[index].params[0]
+        number = of_parameter.get(angle) if isinstance(angle, Parameter) else None
+        if number is None:
+            if not (isinstance(angle, ParameterExpression) and angle.parameters):
+                return None
+            steps = steps_of(angle, by_parameter)
+            if isinstance(steps, str):
+                return None
+            number = expressions.setdefault(Expression(steps), len(expressions))
+            if isinstance(angle, Parameter):
+                of_parameter[angle] = number
+        numbers.append(number)
+    rows["expression"] = numbers
+    columns.instructions[columns.pending] = rows
+    return tuple(expressions)
+
+
+@lru_cache(maxsize=1024)
+def _delay_ticks(value: float, unit: str, dt_s: Fraction) -> int | None:
+    try:
+        return to_ticks(value * _UNIT_S[unit], dt_s)
+    except TimingError:
+        return None
+
+
+def _interface(circuit: Circuit, calibration: Calibration, parameters: list[Any]) -> Interface:
+    clbits = circuit.clbits
+    return Interface(
+        parameters=tuple([parameter.name for parameter in parameters]),
+        cregs=tuple([(str(register.name), indices) for register, indices in _registers(circuit.cregs, clbits)]),
+        n_clbits=len(clbits),
+        calibration_id=calibration.id,
+        calibration_hash=calibration.hash,
+    )
+
+
+def _registers(cregs: list[Any], clbits: list[Any]) -> Iterator[tuple[Any, tuple[int, ...]]]:
+    """Yield every register with the indices of its bits; most registers are simply a stretch of the circuit's bits."""
+    position, index_of = 0, None
+    for register in cregs:
+        bits = register[:]
+        end = position + len(bits)
+        if clbits[position:end] == bits:
+            yield register, tuple(range(position, end))
+            position = end
+            continue
+        if index_of is None:
+            index_of = {bit: index for index, bit in enumerate(clbits)}
+        yield register, tuple([index_of[bit] for bit in bits])
 
 
 class _Reader:
     """Collects columns while it walks a circuit once."""
 
-    def __init__(self, circuit: QuantumCircuit, calibration: Calibration) -> None:
+    def __init__(self, circuit: QuantumCircuit, calibration: Calibration, custom_gates: CustomGates) -> None:
         self._circuit = circuit
         self._calibration = calibration
+        self._custom_gates = custom_gates
+        self._device = device_table(calibration)
         self._qubit_of: dict[Any, int] = {bit: index for index, bit in enumerate(circuit.qubits)}
         self._clbit_of: dict[Any, int] = {bit: index for index, bit in enumerate(circuit.clbits)}
         self._parameters: list[Any] = list(circuit.parameters)
@@ -69,18 +195,46 @@ class _Reader:
         self._segments: list[tuple[int, SegmentKind]] = []
         self._reset_qubits: set[int] = set()
         self._barrier_qubits: list[int] = []
-        self._sites: dict[tuple[str, tuple[int, ...]], int] = {}
+        self._sites: dict[tuple[Any, ...], int] = {}
         self._expressions: dict[Expression, int] = {}
+        self._flow = FlowWriter()
+        self._control_flow = ControlFlow(self, self._flow, self._clbit_of)
+        self._depth = 0
+        self._source = 0
+        if circuit.num_input_vars:
+            names = ", ".join(var.name for var in circuit.iter_input_vars())
+            raise UnsupportedInstructionError(f"input variables ({names}) have no value here; use parameters")
+
+    def read_body(self, body: Any, qubits: Sequence[Any], clbits: Sequence[Any]) -> None:
+        """Read a body of control flow; see ``BodyReader``."""
+        qubit_of, clbit_of = self._qubit_of, self._clbit_of.copy()
+        self._qubit_of = {bit: qubit_of[outer] for bit, outer in zip(body.qubits, qubits, strict=True)}
+        self._clbit_of |= {bit: clbit_of[outer] for bit, outer in zip(body.clbits, clbits, strict=True)}
+        self._depth += 1
+        for index, instruction in enumerate(body.data):
+            self.read(index, instruction)
+        self._depth -= 1
+        self._qubit_of = qubit_of
+        self._clbit_of |= clbit_of
+
+    def align(self, index: int, qubits: Sequence[Any]) -> None:
+        """Put a barrier on qubits; see ``BodyReader``."""
+        self._append(index, Opcode.BARRIER, qubit=-1, count=len(qubits))
+        self._barrier_qubits += [self._qubit_of[bit] for bit in qubits]
 
     def read(self, index: int, instruction: Any) -> None:
         name: str = instruction.name
+        if self._depth == 0:
+            self._source = index
+        if name in CONTROL_FLOW:
+            self._control_flow.read(index, instruction)
+            return
         qubits = tuple([self._qubit_of[bit] for bit in instruction.qubits])
         match name:
             case "rz":
                 self._read_rz(index, qubits, instruction.params[0])
             case "barrier":
-                self._append(index, Opcode.BARRIER, qubit=-1, count=len(qubits))
-                self._barrier_qubits += qubits
+                self.align(index, instruction.qubits)
             case "delay":
                 self._read_delay(index, qubits, instruction)
             case "measure":
@@ -92,7 +246,11 @@ class _Reader:
             case "global_phase":
                 pass  # no measurement can see it
             case _:
-                self._read_gate(index, name, qubits, instruction.params)
+                custom = self._custom_gates.get((name, qubits)) if self._custom_gates else None
+                if custom is None:
+                    self._read_gate(index, name, qubits, instruction.params)
+                else:
+                    self._read_custom(index, custom, instruction)
 
     def _read_rz(self, index: int, qubits: tuple[int, ...], angle: Any) -> None:
         site = self._site(index, "rz", qubits)
@@ -100,8 +258,8 @@ class _Reader:
             expression = self._expression(index, qubits, angle)
             self._append(index, Opcode.RZ, qubit=qubits[0], site=site, expression=expression)
             return
-        angle_rad = _real(angle)
-        if not abs(angle_rad) < _LONGEST_RAD:  # also refuses NaN
+        angle_rad = real(angle)
+        if not abs(angle_rad) < LONGEST_RAD:  # also refuses NaN
             raise CompileError(
                 f"instruction {index}: rz on qubits {qubits}: angle {angle!r} must be finite and below "
                 f"2**20 turns; bind another value",
@@ -119,7 +277,7 @@ class _Reader:
             _refuse(index, "delay", qubits, remedy)
         if unit != "dt" and unit not in _UNIT_S:
             _refuse(index, "delay", qubits, "durations as expressions are not supported yet; give a number")
-        value = _real(duration)
+        value = real(duration)
         what = f"instruction {index}: delay on qubits {qubits}: duration"
         if unit == "dt":
             if not (value >= 0 and value.is_integer()):
@@ -135,20 +293,33 @@ class _Reader:
             self._append(index, Opcode.RESET, qubit=qubits[0], site=site)
             return
         self._site(index, "x", qubits)
-        in_group = bool(self._segments) and self._segments[-1][1] == SegmentKind.RESET
+        in_group = self._flow.is_playing and self._segments[-1][1] == SegmentKind.RESET
         if not in_group or qubits[0] in self._reset_qubits:
-            self._segments.append((len(self._rows), SegmentKind.RESET))
+            self._open(SegmentKind.RESET)
             self._reset_qubits.clear()
         self._reset_qubits.add(qubits[0])
         self._append(index, Opcode.RESET, SegmentKind.RESET, qubit=qubits[0], site=site)
 
     def _read_gate(self, index: int, name: str, qubits: tuple[int, ...], params: object) -> None:
-        if name in _CONTROL_FLOW:
-            _refuse(index, name, qubits, "control flow and classical storage are not supported yet; remove it")
         site = self._site(index, name, qubits)
         if params:
             _refuse(index, name, qubits, "only rz takes a parameter; transpile with this backend")
         self._append(index, Opcode.GATE, qubit=qubits[0], site=site)
+
+    def _read_custom(self, index: int, gate: CustomGate, instruction: Any) -> None:
+        where = f"instruction {index}: {gate.name} on qubits {gate.qubits}"
+        if len(instruction.clbits) != gate.n_captures:
+            raise CompileError(
+                f"{where}: {len(instruction.clbits)} classical bits, it captures {gate.n_captures} times; append "
+                f"Instruction({gate.name!r}, {len(gate.qubits)}, {gate.n_captures}, ...)",
+                instruction=index,
+                gate=gate.name,
+                qubits=gate.qubits,
+            )
+        arguments = gate_arguments(gate, instruction.params, self._parameter_of, where)
+        site = self._sites.setdefault(GateSite(gate.name, gate.qubits, gate, arguments), len(self._sites))
+        clbit = self._clbit_of[instruction.clbits[0]] if instruction.clbits else -1
+        self._append(index, Opcode.GATE, qubit=gate.qubits[0], site=site, clbit=clbit)
 
     def _append(  # noqa: PLR0913  (one keyword per column)
         self,
@@ -164,10 +335,14 @@ class _Reader:
         ticks: int = 0,
         angle_rad: float = 0.0,
     ) -> None:
-        if not self._segments or self._segments[-1][1] != kind:
-            self._segments.append((len(self._rows), kind))
-        first = len(self._barrier_qubits)
-        self._rows.append((opcode, site, qubit, clbit, expression, index, first, count, ticks, angle_rad))
+        if not self._flow.is_playing or self._segments[-1][1] != kind:
+            self._open(kind)
+        first, source = len(self._barrier_qubits), self._source if self._depth else index
+        self._rows.append((opcode, site, qubit, clbit, expression, source, first, count, ticks, angle_rad))
+
+    def _open(self, kind: SegmentKind) -> None:
+        self._flow.play(len(self._segments))
+        self._segments.append((len(self._rows), kind))
 
     def _site(self, index: int, name: str, qubits: tuple[int, ...]) -> int:
         key = (name, qubits)
@@ -175,7 +350,8 @@ class _Reader:
         if found is not None:
             return found
         try:
-            require_gate(self._calibration, name, qubits)
+            if GateSite(name, qubits) not in self._device.index:
+                require_gate(self._calibration, name, qubits)
         except CalibrationError as error:
             raise UnsupportedInstructionError(
                 f"instruction {index}: {name} on qubits {qubits}: {error}",
@@ -186,57 +362,34 @@ class _Reader:
         return self._sites.setdefault(key, len(self._sites))
 
     def _expression(self, index: int, qubits: tuple[int, ...], angle: Any) -> int:
-        steps: list[tuple[str, int | float]] = []
-        if isinstance(angle, Parameter):
-            steps.append(("parameter", self._parameter_of[angle]))
-        else:
-            # The only public-enough record of an expression's operations; QPY is built on it.
-            for entry in angle._qpy_replay:  # noqa: SLF001
-                name = str(getattr(entry, "op", "")).rpartition(".")[2].lower()
-                if name not in UNARY and name not in BINARY:
-                    _refuse(index, "rz", qubits, f"operation {name} in angle {angle} is not supported; bind it first")
-                steps += [self._operand(item) for item in (entry.lhs, entry.rhs) if item is not None]
-                steps.append((name, 0))
-        return self._expressions.setdefault(Expression(tuple(steps)), len(self._expressions))
-
-    def _operand(self, item: object) -> tuple[str, int | float]:
-        if isinstance(item, Parameter):
-            return ("parameter", self._parameter_of[item])
-        return ("constant", _real(item))
+        steps = steps_of(angle, self._parameter_of)
+        if isinstance(steps, str):
+            _refuse(index, "rz", qubits, f"operation {steps} in angle {angle} is not supported; bind it first")
+        return self._expressions.setdefault(Expression(steps), len(self._expressions))
 
     def program(self) -> GateProgram:
+        if not self._segments:
+            self._open(SegmentKind.BODY)
         instructions = np.array(self._rows, dtype=INSTRUCTION)
-        firsts = [first for first, _ in self._segments] or [0]
-        kinds = [int(kind) for _, kind in self._segments] or [int(SegmentKind.BODY)]
+        firsts = [first for first, _ in self._segments]
+        kinds = [int(kind) for _, kind in self._segments]
         counts = np.diff([*firsts, len(instructions)]).tolist()
         segments = np.array(list(zip(firsts, counts, kinds, strict=True)), dtype=SEGMENT)
         barrier_qubits = np.array(self._barrier_qubits, dtype=np.int32)
         for column in (instructions, segments, barrier_qubits):
             column.flags.writeable = False
-        interface = Interface(
-            parameters=tuple(parameter.name for parameter in self._parameters),
-            cregs=tuple(
-                (str(register.name), tuple(self._clbit_of[bit] for bit in register)) for register in self._circuit.cregs
-            ),
-            n_clbits=len(self._clbit_of),
-            calibration_id=self._calibration.id,
-            calibration_hash=self._calibration.hash,
-        )
+        sites = tuple([GateSite(*site) for site in self._sites])
+        interface = _interface(self._circuit, self._calibration, self._parameters)
         return GateProgram(
             instructions=instructions,
             segments=segments,
             barrier_qubits=barrier_qubits,
-            sites=tuple(GateSite(name, qubits) for name, qubits in self._sites),
+            sites=sites,
             expressions=tuple(self._expressions),
             n_qubits=len(self._calibration.qubit_names),
-            interface=interface,
+            interface=replace(interface, structure=structural_arguments(sites)) if self._custom_gates else interface,
+            flow=self._flow.column(),
         )
-
-
-def _real(value: object) -> float:
-    """Return a number as a float; NaN if it is not real."""
-    number = complex(cast("complex", value))
-    return number.real if number.imag == 0 else math.nan
 
 
 def _refuse(index: int, name: str, qubits: tuple[int, ...], why: str) -> NoReturn:

@@ -10,12 +10,13 @@ import numpy as np
 from qctrl.compiler.bind import bind
 from qctrl.compiler.resources import Resources, count_resources
 from qctrl.errors import CompileError
-from qctrl.protocol import FlowOp
 from qctrl.signal import Player
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from qctrl.compiler.open_peaks import PeakBound
+    from qctrl.compiler.open_values import BoundValue
     from qctrl.ir.expression import Expression
     from qctrl.ir.interface import Interface
     from qctrl.protocol import Patch, Program, Setup
@@ -34,7 +35,11 @@ class CompiledProgram:
     expressions: tuple[Expression, ...]
     """Distinct expressions of the parameters."""
     rows: NDArray[np.void]
-    """dtype ``qctrl.ir.ROW``, one per open slot."""
+    """dtype ``qctrl.ir.ROW``, one per open phase."""
+    values: tuple[BoundValue, ...] = ()
+    """Open amplitudes and frequencies; their rows are behind those of the phases."""
+    bounds: tuple[PeakBound, ...] = ()
+    """What ports may reach where open amplitudes overlap other plays."""
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -71,7 +76,7 @@ class CompiledProgram:
 
     def resources(self) -> Resources:
         """Return what the program takes of the sequencer's memories, and of each port."""
-        return count_resources(self.program, self.setup)
+        return count_resources(self.program, self.setup, self.interface.structure)
 
     def bind(self, values: ArrayLike) -> Patch:
         """Return the words for parameter values of shape ``(*shape, n_parameters)``.
@@ -92,22 +97,14 @@ class CompiledProgram:
             Fractions of full scale at the port's own rate: complex for IQ ports, real for flux ports.
 
         Raises:
-            CompileError: The program branches, so that there is no one answer, or values are missing.
+            CompileError: The program branches or waits for bits, so that there is no one answer, or values are missing.
             ResourceError: A sample is beyond the port's range.
         """
-        if self.program.has_branches:
-            raise CompileError("the program branches on measured bits, so its samples differ from shot to shot")
+        if not self.program.is_straight:
+            raise CompileError("the program branches or waits for bits, so its samples may differ from shot to shot")
         if values is None and self.parameters:
             raise CompileError(f"samples need values for the parameters {', '.join(self.parameters)}")
         if port not in {known.name for known in self.setup.ports}:
             raise CompileError(f"the setup of {self.setup.device} has no port {port}")
         patch = self.bind(np.reshape(np.asarray([] if values is None else values, dtype=np.float64), (1, -1)))
-        player = Player(self.program, self.setup, patch.words[0])
-        index, tick = self.setup.port_index(port), 0
-        parts: list[NDArray[np.complex128 | np.float64]] = []
-        for instruction in self.program.flow:
-            if instruction["op"] == FlowOp.PLAY_BLOCK:
-                block = int(instruction["operand"])
-                parts.append(player.play_block(block, tick)[index])
-                tick += int(self.program.blocks["length_ticks"][block])
-        return np.concatenate(parts)
+        return Player(self.program, self.setup, patch.words[0]).render(port)

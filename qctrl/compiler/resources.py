@@ -39,6 +39,8 @@ class Resources:
 
     memories: tuple[Use, ...]
     ports: tuple[PortUse, ...]
+    structure: tuple[str, ...] = ()
+    """Arguments for whose values the program was compiled: another value is another program."""
 
     def text(self) -> str:
         """Return one line per memory and port."""
@@ -47,11 +49,12 @@ class Resources:
             f"{use.port}: {use.plays} plays, {use.captures} captures, {use.envelope_samples} samples"
             for use in self.ports
         ]
+        lines += [f"compiled for {each}; another value is another program" for each in self.structure]
         return "\n".join(lines)
 
 
-def count_resources(program: Program, setup: Setup) -> Resources:
-    """Return what a program takes."""
+def count_resources(program: Program, setup: Setup, structure: tuple[str, ...] = ()) -> Resources:
+    """Return what a program takes; ``structure`` says for which arguments it was compiled."""
     memories = (
         Use("frames", len(program.frames), limits.MAX_FRAMES),
         Use("events", len(program.events), limits.MAX_EVENTS),
@@ -59,12 +62,13 @@ def count_resources(program: Program, setup: Setup) -> Resources:
         Use("blocks", len(program.blocks), limits.MAX_BLOCKS),
         Use("flow instructions", len(program.flow), limits.MAX_FLOW),
         Use("classical bits", program.n_clbits, limits.MAX_CLBITS),
+        Use("registers", program.n_registers, limits.MAX_REGISTERS),
         Use("parameter rows", program.n_slots, limits.MAX_SLOTS),
         Use("ticks of the longest block", int(program.blocks["length_ticks"].max()), limits.MAX_TICKS),
     )
     port_of = program.frames["port"][program.events["frame"]]
     used = tuple(_port_use(program, setup, number, port_of == number) for number in np.unique(port_of).tolist())
-    return Resources(memories, used)
+    return Resources(memories, used, structure)
 
 
 def _port_use(program: Program, setup: Setup, number: int, mine: np.ndarray) -> PortUse:

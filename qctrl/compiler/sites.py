@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from qctrl.calibration import ComposedGate, PulseGate, VirtualZ
@@ -14,6 +13,7 @@ from qctrl.units import phase_word, to_ticks
 
 if TYPE_CHECKING:
     from qctrl.calibration import Calibration, FluxCz, Waveform
+    from qctrl.ir.expression import Expression
     from qctrl.ir.gate_program import GateSite
 
 
@@ -35,9 +35,11 @@ class SitePlay:
     offset_ticks: int
     length_ticks: int
     envelope: Envelope
-    amplitude: float
+    amplitude: float | Expression
     phase: int
     """Own phase, in 2**-32 turn."""
+    own_group: int = -1
+    """Phases of the gate's own that it follows, numbered from 0 within the gate; -1 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,23 @@ class SiteShift:
     """A virtual Z on one qubit, after what comes before it."""
 
     group: int
-    phase: int
-    """In 2**-32 turn."""
+    phase: int | Expression
+    """In 2**-32 turn; an expression is in rad."""
+    is_own: bool = False
+    """Whether ``group`` is one of the gate's own phases, which begin at 0 with the gate, and no qubit."""
 
 
-SiteAction: TypeAlias = SitePlay | SiteCapture | SiteShift
+@dataclass(frozen=True, slots=True)
+class SiteTune:
+    """A change of a frame's frequency."""
+
+    frame: SiteFrame
+    offset_ticks: int
+    frequency: float | Expression | None
+    """In Hz; ``None`` goes back to that of the frame."""
+
+
+SiteAction: TypeAlias = SitePlay | SiteCapture | SiteShift | SiteTune
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +87,21 @@ class Site:
     """In the order in which phases act on them."""
 
     @property
+    def n_own_groups(self) -> int:
+        """Phases that begin at 0 with the gate."""
+        own = [action.own_group for action in self.actions if isinstance(action, SitePlay)]
+        own += [action.group for action in self.actions if isinstance(action, SiteShift) and action.is_own]
+        return max(own, default=-1) + 1
+
+    @property
     def frames(self) -> tuple[SiteFrame, ...]:
         """Distinct frames that it keeps busy."""
         busy = (action.frame for action in self.actions if not isinstance(action, SiteShift))
         return tuple(dict.fromkeys(busy))
 
 
-@lru_cache(maxsize=2**14)
 def require_gate(calibration: Calibration, name: str, qubits: tuple[int, ...]) -> None:
-    """Check that the device can play a gate, ``measure`` or ``reset`` on these qubits; success is remembered.
+    """Check that the device can play a gate, ``measure`` or ``reset`` on these qubits.
 
     Raises:
         CalibrationError: It cannot; the message says why.
@@ -101,9 +121,8 @@ def block_grid_ticks(calibration: Calibration) -> int:
     return math.lcm(timing.granularity, timing.pulse_alignment, timing.acquire_alignment)
 
 
-@lru_cache(maxsize=2**14)
 def build_site(calibration: Calibration, gate: GateSite) -> Site:
-    """Return what a gate plays; remembered, because it depends on nothing but its frozen arguments.
+    """Return what a gate plays.
 
     Args:
         calibration: Has this gate on these qubits.
@@ -143,7 +162,7 @@ def _compose(calibration: Calibration, gate: GateSite, parts: tuple[str, ...]) -
     actions: list[SiteAction] = []
     offset_ticks = 0
     for name in parts:
-        part = build_site(calibration, replace(gate, name=name))
+        part = build_site(calibration, gate._replace(name=name))
         for action in part.actions:
             if not isinstance(action, SiteShift):
                 action = replace(action, offset_ticks=action.offset_ticks + offset_ticks)  # noqa: PLW2901

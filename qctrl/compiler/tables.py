@@ -2,137 +2,236 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
 from qctrl.compiler import _kernels
-from qctrl.compiler.sites import SiteCapture, SiteFrame, SitePlay, build_site
-from qctrl.ir.pulse_program import DISCRIMINATOR, FRAME
+from qctrl.compiler.custom_sites import build_custom_site
+from qctrl.compiler.identity_cache import IdentityCache
+from qctrl.compiler.sites import SiteCapture, SiteFrame, SitePlay, SiteTune, block_grid_ticks, build_site
+from qctrl.ir.expression import Expression
+from qctrl.ir.pulse_program import DISCRIMINATOR, FRAME, TUNE, OpenValue, ValueKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from qctrl.calibration import Calibration
-    from qctrl.compiler.sites import SiteAction
+    from qctrl.compiler.sites import Site, SiteAction
     from qctrl.ir.gate_program import GateSite
     from qctrl.signal.envelopes import Envelope
 
-ACTION: Final = np.dtype(
-    [
-        ("kind", "u1"),  # of _kernels; captures count as plays, on frames without phase
-        ("is_capture", "?"),
-        ("frame", "<i4"),
-        ("group", "<i4"),
-        ("shape", "<i4"),  # envelope of a play, discriminator of a capture
-        ("offset_ticks", "<i8"),
-        ("length_ticks", "<i8"),
-        ("word", "<i8"),
-        ("amplitude", "<f8"),
-    ]
-)
+ActionRow: TypeAlias = tuple[int, int, int, int, int, int, int]
+
+OPEN_AMPLITUDE: Final = 2.0
+"""An amplitude of so much and more, which no play can have, stands for the number of a value."""
+TUNE_MARK: Final = 2**32 - 1
+"""A play of this envelope is a tune; its amplitude is the tune's number."""
+_BACK_HZ: Final = -1.0
+_PROGRAMS: Final = 256
+"""Sets of sites that are remembered for each calibration."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SiteTables:
-    """What the sites of one program play, in order of first use."""
+    """What the sites of one program play, in order of first use; every array is read-only."""
 
-    duration_ticks: NDArray[np.int64]
-    alignment_ticks: NDArray[np.int64]
-    resource_bounds: NDArray[np.int64]
+    sites: NDArray[np.int64]
+    """Shape ``(n_sites, 8)``, columns as named in ``_kernels``."""
     resources: NDArray[np.int64]
     """Qubits, then ``n_qubits + frame``."""
-    action_bounds: NDArray[np.int64]
-    actions: NDArray[np.void]
-    """dtype ``ACTION``."""
+    actions: NDArray[np.int64]
+    """Shape ``(n_actions, 7)``, columns as named in ``_kernels``."""
+    amplitudes: NDArray[np.float64]
+    """By action."""
+    frame_group: NDArray[np.int64]
     ports: tuple[str, ...]
     frames: NDArray[np.void]
     """dtype ``qctrl.ir.FRAME``."""
     envelopes: tuple[Envelope, ...]
     discriminators: NDArray[np.void]
     """dtype ``qctrl.ir.DISCRIMINATOR``."""
+    grid_ticks: int
+    """Grid of the calibration's blocks."""
+    n_groups: int
+    """Qubits, then the own phases of custom gates."""
+    custom: CustomTables | None
+    """What only custom gates have; ``None`` if there are none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CustomTables:
+    """Open numbers of custom gates, which the kernels see only as marks; see ``qctrl.compiler.custom_plays``."""
+
+    expressions: tuple[Expression, ...]
+    """Distinct ones, of the circuit's parameters."""
+    values: tuple[OpenValue, ...]
+    """They refer to these expressions."""
+    tunes: NDArray[np.void]
+    """dtype ``qctrl.ir.TUNE``: frequencies and values by number of the mark."""
+    open_shifts: NDArray[np.int64]
+    """Rows that each site opens."""
+
+
+_TABLES: Final[IdentityCache[Callable[[tuple[GateSite, ...]], SiteTables]]] = IdentityCache(8)
 
 
 def site_tables(gates: tuple[GateSite, ...], calibration: Calibration) -> SiteTables:
-    """Return the tables of the sites that a program uses."""
-    index = _Index()
-    sites = [build_site(calibration, gate) for gate in gates]
-    actions = [[index.action(action) for action in site.actions] for site in sites]
+    """Return the tables of the sites that a program uses; remembered, because circuits come in families."""
+    return _TABLES.get((calibration,), lambda: _remembering(calibration))(gates)
+
+
+def _remembering(calibration: Calibration) -> Callable[[tuple[GateSite, ...]], SiteTables]:
+    """Return a function that makes tables for one calibration, and builds each of its sites once."""
+    built: dict[GateSite, Site] = {}
+
+    def site(gate: GateSite) -> Site:
+        if gate.custom is not None:  # not kept: there is one for every set of arguments
+            return build_custom_site(calibration, gate)
+        if gate not in built:
+            built[gate] = build_site(calibration, gate)
+        return built[gate]
+
+    def make(gates: tuple[GateSite, ...]) -> SiteTables:
+        return _make(gates, [site(gate) for gate in gates], calibration)
+
+    return lru_cache(maxsize=_PROGRAMS)(make)
+
+
+def _make(gates: tuple[GateSite, ...], sites: list[Site], calibration: Calibration) -> SiteTables:
     n_qubits = len(calibration.qubit_names)
-    resources = [
-        [*gate.qubits, *(n_qubits + index.frame(frame) for frame in site.frames)]
-        for gate, site in zip(gates, sites, strict=True)
-    ]
-    return SiteTables(
-        duration_ticks=np.array([site.duration_ticks for site in sites], dtype=np.int64),
-        alignment_ticks=np.array([site.alignment_ticks for site in sites], dtype=np.int64),
-        resource_bounds=_bounds(resources),
-        resources=np.array([item for row in resources for item in row], dtype=np.int64),
-        action_bounds=_bounds(actions),
-        actions=np.array([item for row in actions for item in row], dtype=ACTION),
+    index = _Index(n_qubits)
+    rows: list[tuple[int, ...]] = []
+    resources: list[int] = []
+    kinds_of: list[list[int]] = []
+    for gate, site in zip(gates, sites, strict=True):
+        resource, action = len(resources), len(index.actions)
+        index.begin(gate, site)
+        for item in site.actions:
+            index.add(item)
+        resources += [*gate.qubits, *(n_qubits + index.frame(frame) for frame in site.frames)]
+        kinds = [row[_kernels.KIND] for row in index.actions[action:]]
+        kinds_of.append(kinds)
+        counts = (kinds.count(_kernels.PLAY), kinds.count(_kernels.CAPTURE))
+        times = (site.duration_ticks, site.alignment_ticks)
+        rows.append((*times, resource, len(resources), action, len(index.actions), *counts))
+    tables = SiteTables(
+        sites=np.array(rows, dtype=np.int64).reshape(-1, 8),
+        resources=np.array(resources, dtype=np.int64),
+        actions=np.array(index.actions, dtype=np.int64).reshape(-1, 7),
+        amplitudes=np.array(index.amplitudes, dtype=np.float64),
+        frame_group=np.array([frame.group for frame in index.frames], dtype=np.int64),
         ports=tuple(index.ports),
         frames=index.frame_column(),
         envelopes=tuple(index.envelopes),
         discriminators=index.discriminator_column(),
+        grid_ticks=block_grid_ticks(calibration),
+        n_groups=n_qubits + index.n_own_groups,
+        custom=index.custom_tables(kinds_of) if any(gate.custom is not None for gate in gates) else None,
     )
-
-
-def gather(bounds: NDArray[np.int64], chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the members of chosen lists.
-
-    Args:
-        bounds: List i is ``bounds[i] : bounds[i + 1]``.
-        chosen: Lists, possibly repeated.
-
-    Returns:
-        Indices of all members, in order, and for each its position in ``chosen``.
-    """
-    counts = bounds[chosen + 1] - bounds[chosen]
-    owner = np.repeat(np.arange(len(chosen), dtype=np.int64), counts)
-    first = np.cumsum(counts) - counts
-    return np.arange(len(owner), dtype=np.int64) + (bounds[chosen] - first)[owner], owner
-
-
-def _bounds(rows: list[list[int]] | list[list[tuple[float, ...]]]) -> NDArray[np.int64]:
-    return np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64)
+    for column in (tables.sites, tables.resources, tables.actions, tables.amplitudes, tables.frame_group):
+        column.flags.writeable = False
+    for column in (tables.frames, tables.discriminators):
+        column.flags.writeable = False
+    return tables
 
 
 class _Index:
     """Distinct ports, frames, envelopes and discriminators, numbered in order of first use."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_qubits: int) -> None:
         self.ports: dict[str, int] = {}
         self.frames: dict[SiteFrame, int] = {}
         self.envelopes: dict[Envelope, int] = {}
         self.discriminators: dict[tuple[tuple[float, ...], ...], int] = {}
+        self.actions: list[ActionRow] = []
+        self.amplitudes: list[float] = []
+        self.n_own_groups = 0
+        self._n_qubits = n_qubits
+        self._gate: GateSite | None = None
+        self._expressions: dict[Expression, int] = {}
+        self._values: dict[tuple[ValueKind, int, int], int] = {}
+        self._open: list[OpenValue] = []
+        self._tunes: dict[tuple[float, int], int] = {}
+
+    def begin(self, gate: GateSite, site: Site) -> None:
+        """Begin a site: own phases of the gate begin at 0."""
+        self._gate = gate
+        n_own = site.n_own_groups
+        self.n_own_groups = max(self.n_own_groups, n_own)
+        for group in range(n_own):
+            self.actions.append((_kernels.CLEAR, -1, self._n_qubits + group, -1, 0, 0, 0))
+            self.amplitudes.append(0.0)
 
     def frame(self, frame: SiteFrame) -> int:
         self.ports.setdefault(frame.port, len(self.ports))
         return self.frames.setdefault(frame, len(self.frames))
 
-    def action(self, action: SiteAction) -> tuple[float, ...]:
-        """Return one row of dtype ``ACTION``."""
+    def add(self, action: SiteAction) -> None:
+        row, amplitude = self._row(action)
+        self.actions.append(row)
+        self.amplitudes.append(amplitude)
+
+    def _row(self, action: SiteAction) -> tuple[ActionRow, float]:
         match action:
             case SitePlay(frame=frame, envelope=envelope):
                 shape = self.envelopes.setdefault(envelope, len(self.envelopes))
-                return (
-                    _kernels.PLAY,
-                    False,
-                    self.frame(frame),
-                    frame.group,
-                    shape,
-                    action.offset_ticks,
-                    action.length_ticks,
-                    action.phase,
-                    action.amplitude,
-                )
+                times = (action.offset_ticks, action.length_ticks)
+                group = frame.group if action.own_group < 0 else self._n_qubits + action.own_group
+                row = (_kernels.PLAY, self.frame(frame), group, shape, *times, action.phase)
+                if isinstance(action.amplitude, Expression):
+                    return row, OPEN_AMPLITUDE + self._value(ValueKind.GAIN, action.amplitude, frame)
+                return row, action.amplitude
             case SiteCapture(frame=frame, coefficients=coefficients):
                 shape = self.discriminators.setdefault(coefficients, len(self.discriminators))
                 times = (action.offset_ticks, action.length_ticks)
-                return (_kernels.PLAY, True, self.frame(frame), -1, shape, *times, 0, 0.0)
+                return (_kernels.CAPTURE, self.frame(frame), -1, shape, *times, 0), 0.0
+            case SiteTune(frame=frame, frequency=frequency):
+                return (_kernels.PLAY, self.frame(frame), -1, TUNE_MARK, action.offset_ticks, 0, 0), self._tune(
+                    frame, frequency
+                )
             case _:
-                return (_kernels.SHIFT, False, -1, action.group, -1, 0, 0, action.phase, 0.0)
+                group = self._n_qubits + action.group if action.is_own else action.group
+                if isinstance(action.phase, Expression):
+                    return (_kernels.OPEN_SHIFT, -1, group, self._expression(action.phase), 0, 0, 0), 0.0
+                return (_kernels.SHIFT, -1, group, -1, 0, 0, action.phase), 0.0
+
+    def _expression(self, expression: Expression) -> int:
+        return self._expressions.setdefault(expression, len(self._expressions))
+
+    def _value(self, kind: ValueKind, expression: Expression, frame: SiteFrame) -> int:
+        self.frame(frame)
+        key = (kind, self._expression(expression), self.ports[frame.port])
+        if key not in self._values:
+            gate = self._gate
+            name = "" if gate is None else f" in {gate.name} on qubits {gate.qubits}"
+            what = "amplitude of a play" if kind == ValueKind.GAIN else "frequency"
+            self._values[key] = len(self._open)
+            self._open.append(OpenValue(*key, f"{what} on {frame.port}{name}"))
+        return self._values[key]
+
+    def _tune(self, frame: SiteFrame, frequency: float | Expression | None) -> int:
+        if isinstance(frequency, Expression):
+            key = (0.0, self._value(ValueKind.FREQUENCY, frequency, frame))
+        else:
+            key = (_BACK_HZ if frequency is None else frequency, -1)
+        return self._tunes.setdefault(key, len(self._tunes))
+
+    def custom_tables(self, kinds: list[list[int]]) -> CustomTables:
+        tunes = np.zeros(len(self._tunes), dtype=TUNE)
+        for row, (frequency_hz, value) in zip(tunes, self._tunes, strict=True):
+            row["frequency_hz"], row["value"] = math.nan if frequency_hz == _BACK_HZ else frequency_hz, value
+        return CustomTables(
+            expressions=tuple(self._expressions),
+            values=tuple(self._open),
+            tunes=tunes,
+            open_shifts=np.array([each.count(_kernels.OPEN_SHIFT) for each in kinds], dtype=np.int64),
+        )
 
     def frame_column(self) -> NDArray[np.void]:
         rows = [(self.ports[frame.port], frame.group, frame.frequency_hz) for frame in self.frames]

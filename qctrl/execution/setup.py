@@ -28,12 +28,13 @@ def build_setup(calibration: Calibration, wiring: Wiring) -> Setup:
         wiring: Ports, converters and LOs.
 
     Raises:
-        ConfigError: The calibration names a port that is not wired, a converter's clock is off the tick, or no
-            short time holds whole turns of every LO.
+        ConfigError: The calibration names a port that is not wired, a frequency is farther from its LO than the port's
+            bandwidth, a converter's clock is off the tick, or no short time holds whole turns of every LO.
         TimingError: A delay is off the tick.
         ProtocolError: A value is out of the firmware's range.
     """
     _check_wired(calibration, wiring)
+    _check_bandwidths(calibration, wiring)
     tick_s = calibration.dt_s
     idle = _idle_levels(calibration)
     lines = calibration.document.ports
@@ -145,3 +146,26 @@ def _check_wired(calibration: Calibration, wiring: Wiring) -> None:
             f"calibration {calibration.source or calibration.id} names ports that are not wired: {', '.join(missing)}; "
             "add them to the wiring file or correct the calibration"
         )
+
+
+def _check_bandwidths(calibration: Calibration, wiring: Wiring) -> None:
+    """Refuse a carrier that the converter could only put out weakened, or as an image elsewhere."""
+    too_far: list[str] = []
+    for name in (name for name in calibration.qubit_names if name is not None):
+        qubit = calibration.document.qubits[name]
+        tones = [("frequency", qubit.frequency, qubit.ports.drive)]
+        if qubit.readout is not None:
+            tones += [
+                ("readout.frequency", qubit.readout.frequency, port)
+                for port in (qubit.ports.readout, qubit.ports.acquire)
+            ]
+        for key, tone, port in tones:
+            if tone is None or port is None:
+                continue
+            if_hz, bandwidth_hz = tone.value - wiring.lo_hz(port), wiring.port(port).bandwidth
+            if abs(if_hz) > bandwidth_hz:
+                too_far.append(
+                    f"qubits.{name}.{key} is {if_hz:+.6g} Hz from the LO of {port}, which carries {bandwidth_hz:g} Hz"
+                )
+    if too_far:
+        raise ConfigError(f"{'; '.join(too_far)}; move the LO in the wiring file or correct the calibration")

@@ -5,7 +5,18 @@ from __future__ import annotations
 from qctrl.ir.expression import Expression
 from qctrl.ir.gate_program import INSTRUCTION, SEGMENT, GateProgram, GateSite, Opcode, SegmentKind
 from qctrl.ir.interface import Interface
-from qctrl.ir.pulse_program import CAPTURE, DISCRIMINATOR, FRAME, PLAY, ROW, SHIFT, PulseProgram
+from qctrl.ir.pulse_program import (
+    CAPTURE,
+    DISCRIMINATOR,
+    FRAME,
+    PLAY,
+    ROW,
+    SHIFT,
+    TUNE,
+    OpenValue,
+    PulseProgram,
+    ValueKind,
+)
 from qctrl.ir.text import gate_text, pulse_text
 
 __all__ = [
@@ -17,13 +28,16 @@ __all__ = [
     "ROW",
     "SEGMENT",
     "SHIFT",
+    "TUNE",
     "Expression",
     "GateProgram",
     "GateSite",
     "Interface",
     "Opcode",
+    "OpenValue",
     "PulseProgram",
     "SegmentKind",
+    "ValueKind",
     "gate_text",
     "pulse_text",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from qctrl.errors import CompileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -73,6 +73,22 @@ class Expression:
                 raise CompileError(f"parameter expression has a bad step {name} {value}")
         if depth != 1:
             raise CompileError(f"parameter expression leaves {depth} values; it must leave one")
+
+    @property
+    def parameters(self) -> frozenset[int]:
+        """Indices of the parameters that it depends on."""
+        return frozenset(int(value) for name, value in self.steps if name == "parameter")
+
+    def substitute(self, arguments: Sequence[float | Expression]) -> Expression:
+        """Return the expression with an argument, a number or an expression, in the place of each parameter."""
+        steps: list[Step] = []
+        for name, value in self.steps:
+            argument = arguments[int(value)] if name == "parameter" else None
+            if argument is None:
+                steps.append((name, value))
+            else:
+                steps += argument.steps if isinstance(argument, Expression) else (("constant", argument),)
+        return Expression(tuple(steps))
 
     def evaluate(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the expression for every binding.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from qctrl.errors import CompileError
+from qctrl.protocol import FLOW, FlowOp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qctrl.ir.expression import Expression
     from qctrl.ir.interface import Interface
+    from qctrl.pulse import CustomGate
 
 
 class Opcode(IntEnum):
@@ -60,12 +62,18 @@ INSTRUCTION: Final = np.dtype(
 SEGMENT: Final = np.dtype([("first", "<u4"), ("count", "<u4"), ("kind", "<u4")])
 
 
-@dataclass(frozen=True, slots=True)
-class GateSite:
-    """A gate on certain qubits, known to be in the calibration."""
+class GateSite(NamedTuple):
+    """A gate on certain qubits, known to be in the calibration, or the user's own."""
 
     name: str
     qubits: tuple[int, ...]
+    custom: CustomGate | None = None
+    """What it plays, if it is not the calibration that says so."""
+    arguments: tuple[float | Expression, ...] = ()
+    """Of a custom gate: values, or expressions of the circuit's parameters."""
+
+
+_NO_DECISIONS: Final = np.frombuffer(b"", dtype=FLOW)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +94,8 @@ class GateProgram:
     """Qubits of the device, which is what qubit indices refer to."""
     interface: Interface
     """Parameters and registers."""
+    flow: NDArray[np.void] = field(default_factory=lambda: _NO_DECISIONS)
+    """dtype ``qctrl.protocol.FLOW``, read-only: its blocks are segments, each named once. Empty: all in order."""
 
     def verify(self) -> None:
         """State what the scheduler may rely on.
@@ -96,6 +106,7 @@ class GateProgram:
         rows, segments = self.instructions, self.segments
         ends = segments["first"].astype(np.int64) + segments["count"]
         barriers = rows[rows["opcode"] == Opcode.BARRIER]
+        plays = self.flow["operand"][self.flow["op"] == FlowOp.PLAY_BLOCK]
         checks: dict[str, Any] = {
             "segments cover the instructions in order": np.array_equal(
                 np.append(segments["first"], len(rows)), np.append(0, ends)
@@ -107,6 +118,8 @@ class GateProgram:
             and np.all(barriers["first"] + barriers["count"] <= len(self.barrier_qubits)),
             "clbits exist": np.all((rows["clbit"] >= -1) & (rows["clbit"] < self.interface.n_clbits)),
             "delays are not negative": np.all(rows["ticks"] >= 0),
+            "the flow plays every segment once": len(self.flow) == 0
+            or np.array_equal(np.sort(plays), np.arange(len(segments))),
             "angles are finite": np.all(np.isfinite(rows["angle_rad"])),
         }
         for what, holds in checks.items():

@@ -19,3 +19,5 @@ class Interface:
     """Label of the calibration that the program was compiled against."""
     calibration_hash: bytes
     """Content hash of that calibration, 32 bytes."""
+    structure: tuple[str, ...] = ()
+    """Arguments of custom gates that are compiled in, because they change the structure of the program."""

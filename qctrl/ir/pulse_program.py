@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -46,7 +47,42 @@ CAPTURE: Final = np.dtype(
 SHIFT: Final = np.dtype([("block", "<u4"), ("frame", "<u4"), ("phase", "<u4"), ("phase_row", "<u4")])
 FRAME: Final = np.dtype([("port", "<u4"), ("group", "<i4"), ("frequency_hz", "<f8")])
 ROW: Final = np.dtype([("previous", "<u4"), ("expression", "<i4")])
+TUNE: Final = np.dtype(
+    [
+        ("block", "<u4"),
+        ("frame", "<u4"),
+        ("start_ticks", "<i8"),
+        ("frequency_hz", "<f8"),  # NaN: back to that of the frame
+        ("value", "<i4"),  # index of the value that replaces it, -1: none
+        ("source", "<u4"),
+    ]
+)
 DISCRIMINATOR: Final = np.dtype([("n_classes", "<u4"), ("coef", "<f8", (3, 3))])
+
+
+class ValueKind(IntEnum):
+    """What an open value replaces."""
+
+    GAIN = 2
+    """The amplitude of plays. The numbers are those of ``qctrl.protocol.RowKind``."""
+    FREQUENCY = 3
+    """The frequency of tunes, in Hz."""
+
+
+class OpenValue(NamedTuple):
+    """A number that is known when parameters are bound; it becomes a row behind the phase rows."""
+
+    kind: ValueKind
+    expression: int
+    """Index into the program's expressions."""
+    port: int
+    """Index into the program's ports."""
+    what: str
+    """Where it comes from, for messages."""
+
+
+_NO_TUNES: Final = np.frombuffer(b"", dtype=TUNE)
+_NO_VALUES: Final = np.frombuffer(b"", dtype="<i4")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +119,12 @@ class PulseProgram:
     """Length of a tick."""
     interface: Interface
     """Parameters and registers."""
+    values: tuple[OpenValue, ...] = ()
+    """Open amplitudes and frequencies of custom gates."""
+    play_values: NDArray[np.int32] = field(default_factory=lambda: _NO_VALUES)
+    """Index of the value that is each play's amplitude, -1 for none; empty: none of them has one."""
+    tunes: NDArray[np.void] = field(default_factory=lambda: _NO_TUNES)
+    """dtype ``TUNE``, in block order, then in the order of the circuit."""
 
     def verify(self) -> None:
         """State what the assembler may rely on.
@@ -102,7 +144,16 @@ class PulseProgram:
                 (self.rows["expression"][1:] >= 0) & (self.rows["expression"][1:] < len(self.expressions))
             ),
         }
-        for name, table in (("plays", self.plays), ("captures", self.captures), ("shifts", self.shifts)):
+        n_values = len(self.values)
+        checks["values have expressions"] = all(0 <= each.expression < len(self.expressions) for each in self.values)
+        checks["values exist"] = np.all(self.play_values < n_values) and np.all(self.tunes["value"] < n_values)
+        checks["every play has a value or none"] = len(self.play_values) in (0, len(self.plays))
+        for name, table in (
+            ("plays", self.plays),
+            ("captures", self.captures),
+            ("shifts", self.shifts),
+            ("tunes", self.tunes),
+        ):
             checks[f"{name} have blocks"] = np.all(table["block"] < n_blocks)
             checks[f"{name} have frames"] = np.all(table["frame"] < n_frames)
         for name, table in (("plays", self.plays), ("shifts", self.shifts)):
@@ -112,6 +163,8 @@ class PulseProgram:
 
     def _verify_times(self) -> None:
         checks: dict[str, Any] = {"blocks are on their grid": np.all(self.block_ticks % self.block_grid_ticks == 0)}
+        at = self.tunes["start_ticks"]
+        checks["tunes lie inside their block"] = np.all((at >= 0) & (at <= self.block_ticks[self.tunes["block"]]))
         for name, table in (("plays", self.plays), ("captures", self.captures)):
             ends = table["start_ticks"] + table["length_ticks"]
             inside = (table["start_ticks"] >= 0) & (ends <= self.block_ticks[table["block"]])

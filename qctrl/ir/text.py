@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from qctrl.ir.expression import Expression
 from qctrl.ir.gate_program import Opcode, SegmentKind
 from qctrl.protocol import flow
 from qctrl.units import phase_from_word
@@ -11,8 +13,7 @@ from qctrl.units import phase_from_word
 if TYPE_CHECKING:
     import numpy as np
 
-    from qctrl.ir.expression import Expression
-    from qctrl.ir.gate_program import GateProgram
+    from qctrl.ir.gate_program import GateProgram, GateSite
     from qctrl.ir.interface import Interface
     from qctrl.ir.pulse_program import PulseProgram
 
@@ -26,6 +27,8 @@ def gate_text(program: GateProgram) -> str:
         first = int(segment["first"])
         rows = program.instructions[first : first + int(segment["count"])]
         lines += [_instruction_line(program, row) for row in rows]
+    if len(program.flow):
+        lines += ["flow of segments", flow.text(program.flow)]
     return "\n".join(lines) + "\n"
 
 
@@ -49,11 +52,22 @@ def _instruction_line(program: GateProgram, row: np.void) -> str:
     if row["opcode"] == Opcode.DELAY:
         return head + f"delay q{int(row['qubit'])} {int(row['ticks'])} ticks"
     site = program.sites[int(row["site"])]
-    line = head + " ".join((site.name, *(f"q{qubit}" for qubit in site.qubits)))
+    arguments = _arguments(site, program.interface.parameters)
+    line = head + " ".join((site.name + arguments, *(f"q{qubit}" for qubit in site.qubits)))
     if row["opcode"] == Opcode.RZ:
         angle = f"{float(row['angle_rad'])!r} rad" if row["expression"] < 0 else f"x{int(row['expression'])}"
         return f"{line} {angle}"
     return line if row["clbit"] < 0 else f"{line} -> c{int(row['clbit'])}"
+
+
+def _arguments(site: GateSite, parameters: tuple[str, ...]) -> str:
+    if not site.arguments:
+        return ""
+    return f"({', '.join(_number(each, parameters) for each in site.arguments)})"
+
+
+def _number(value: float | Expression, parameters: tuple[str, ...]) -> str:
+    return value.text(parameters) if isinstance(value, Expression) else repr(value)
 
 
 def pulse_text(program: PulseProgram) -> str:
@@ -73,6 +87,7 @@ def pulse_text(program: PulseProgram) -> str:
         for number, row in enumerate(program.rows)
         if number
     ]
+    lines += [f"value {number} = x{value.expression}: {value.what}" for number, value in enumerate(program.values)]
     for block, ticks in enumerate(program.block_ticks):
         lines.append(f"block b{block} {int(ticks)} ticks")
         lines += _block_lines(program, block)
@@ -81,17 +96,26 @@ def pulse_text(program: PulseProgram) -> str:
 
 
 def _block_lines(program: PulseProgram, block: int) -> list[str]:
-    plays = program.plays[program.plays["block"] == block]
+    chosen = program.plays["block"] == block
+    plays = program.plays[chosen]
+    values = program.play_values[chosen] if len(program.play_values) else [-1] * len(plays)
+    tunes = program.tunes[program.tunes["block"] == block]
     captures = program.captures[program.captures["block"] == block]
     shifts = program.shifts[program.shifts["block"] == block]
-    timed = [(int(row["start_ticks"]), int(row["frame"]), _play_line(program, row)) for row in plays]
-    timed += [(int(row["start_ticks"]), int(row["frame"]), _capture_line(program, row)) for row in captures]
-    lines = [line for _, _, line in sorted(timed)]
+    # Changes of frequency first, as on the wire.
+    timed = [(*_place(row), 0, _tune_line(program, row)) for row in tunes]
+    timed += [(*_place(row), 1, _play_line(program, row, value)) for row, value in zip(plays, values, strict=True)]
+    timed += [(*_place(row), 1, _capture_line(program, row)) for row in captures]
+    lines = [line for *_, line in sorted(timed)]
     lines += [
         f"      end shift_phase {_port(program, row)} {_phase(row)}"
         for row in sorted(shifts, key=lambda row: int(row["frame"]))
     ]
     return lines
+
+
+def _place(row: np.void) -> tuple[int, int]:
+    return int(row["start_ticks"]), int(row["frame"])
 
 
 def _port(program: PulseProgram, row: np.void) -> str:
@@ -108,9 +132,17 @@ def _span(row: np.void) -> str:
     return f"  {int(row['start_ticks']):7d} +{int(row['length_ticks'])}"
 
 
-def _play_line(program: PulseProgram, row: np.void) -> str:
-    shape = f"e{int(row['envelope'])} amplitude {float(row['amplitude']):+.9f}"
+def _play_line(program: PulseProgram, row: np.void, value: int) -> str:
+    amplitude = f"{float(row['amplitude']):+.9f}" if value < 0 else f"value {value}"
+    shape = f"e{int(row['envelope'])} amplitude {amplitude}"
     return f"{_span(row)} play {_port(program, row)} {shape} {_phase(row)} from {int(row['source'])}"
+
+
+def _tune_line(program: PulseProgram, row: np.void) -> str:
+    value, frequency_hz = int(row["value"]), float(row["frequency_hz"])
+    frequency = "back" if math.isnan(frequency_hz) else f"{frequency_hz!r} Hz"
+    shown = frequency if value < 0 else f"value {value}"
+    return f"  {int(row['start_ticks']):7d} set_frequency {_port(program, row)} {shown} from {int(row['source'])}"
 
 
 def _capture_line(program: PulseProgram, row: np.void) -> str:

@@ -88,7 +88,7 @@ class EstimatorV2(BaseEstimatorV2):
             _check_precision(index, pub)
             self._backend.check(pub.circuit)
         tasks = [task for index, pub in enumerate(coerced) for task in _tasks(index, pub)]
-        works, placements = build_works(tasks, self._backend.compile)
+        works, placements = build_works(tasks, self._backend.compile, self._backend.structural_parameters)
         blob = encode_pubs(coerced)
         document = {
             **blob.document,

@@ -90,7 +90,7 @@ class SamplerV2(BaseSamplerV2):
             )
             for index, pub in enumerate(coerced)
         ]
-        works, placements = build_works(tasks, self._backend.compile)
+        works, placements = build_works(tasks, self._backend.compile, self._backend.structural_parameters)
         blob = encode_pubs(coerced)
         document = {
             **blob.document,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -66,13 +66,16 @@ class TaskResult:
 
 
 def build_works(
-    tasks: Sequence[Task], compile_circuit: Callable[[QuantumCircuit], CompiledProgram]
+    tasks: Sequence[Task],
+    compile_circuit: Callable[[QuantumCircuit], CompiledProgram],
+    structural_parameters: Callable[[QuantumCircuit], Collection[Any]],
 ) -> tuple[tuple[Work, ...], tuple[Placement, ...]]:
     """Compile every circuit once and bind its values.
 
     Args:
         tasks: What is to be executed; equal circuit objects are compiled once.
         compile_circuit: The backend's compiler.
+        structural_parameters: Which parameters of a circuit change the structure of its program.
 
     Returns:
         Works, and where the result of each belongs. A task without bindings makes no work.
@@ -87,7 +90,7 @@ def build_works(
     for index, task in enumerate(tasks):
         if task.shots > MAX_SHOTS:
             raise ResourceError(f"{task.shots} shots per binding, the limit is {MAX_SHOTS}; use several jobs")
-        for circuit, values, rows in _split_by_structure(task):
+        for circuit, values, rows in _split_by_structure(task, structural_parameters):
             key = id(circuit)
             if key not in programs:
                 programs[key] = (circuit, compile_circuit(circuit))
@@ -105,17 +108,20 @@ def build_works(
     return tuple(works), tuple(placements)
 
 
-def _split_by_structure(task: Task) -> list[tuple[QuantumCircuit, NDArray[np.float64], list[int]]]:
+def _split_by_structure(
+    task: Task, structural_parameters: Callable[[QuantumCircuit], Collection[Any]]
+) -> list[tuple[QuantumCircuit, NDArray[np.float64], list[int]]]:
     """Split off one circuit per distinct set of values that changes the structure.
 
     A delay whose length is a parameter moves everything behind it, so words cannot express it.
     """
     if len(task.values) == 0:
         return []
-    structural = _structural_columns(task.circuit)
-    if not structural:
+    named = structural_parameters(task.circuit) if task.circuit.num_parameters else ()
+    if not named:
         return [(task.circuit, task.values, list(range(len(task.values))))]
     parameters = list(task.circuit.parameters)
+    structural = [column for column, parameter in enumerate(parameters) if parameter in named]
     others = [column for column in range(len(parameters)) if column not in structural]
     groups: dict[tuple[float, ...], list[int]] = {}
     for row, values in enumerate(task.values[:, structural]):
@@ -130,16 +136,6 @@ def _split_by_structure(task: Task) -> list[tuple[QuantumCircuit, NDArray[np.flo
         )
         for values, rows in groups.items()
     ]
-
-
-def _structural_columns(circuit: QuantumCircuit) -> list[int]:
-    named = {
-        parameter
-        for instruction in circuit.data
-        if _is_open_delay(instruction)
-        for parameter in instruction.operation.params[0].parameters
-    }
-    return [column for column, parameter in enumerate(circuit.parameters) if parameter in named]
 
 
 def _is_open_delay(instruction: Any) -> bool:

@@ -21,28 +21,52 @@ ENTRY: Final = struct.Struct("<4sIQQ")
 """tag, zero, offset from the start of the artefact, length in bytes."""
 ALIGNMENT: Final = 16
 MAX_BYTES: Final = 2**32
+_PADDING: Final = bytes(ALIGNMENT)
+_SMALL_BYTES: Final = 2**16
+"""Up to here a copy is cheaper than a view of an array."""
 
 Part: TypeAlias = bytes | NDArray[np.generic]
 
 
 def pack(kind: bytes, sections: Sequence[tuple[bytes, Part]]) -> bytes:
     """Return the artefact of ``kind`` with these sections, in this order."""
-    views = [(tag, _bytes_of(part)) for tag, part in sections]
-    offset = _align(HEADER.size + ENTRY.size * len(views))
-    table = bytearray()
-    body: list[bytes | memoryview] = []
-    end = HEADER.size + ENTRY.size * len(views)
-    for tag, view in views:
-        body.append(bytes(offset - end))
-        body.append(view)
-        table += ENTRY.pack(tag, 0, offset, len(view))
-        end = offset + len(view)
-        offset = _align(end)
-    digest = xxhash.xxh3_64(table)
-    for piece in body:
+    pieces, total = _body(sections)
+    digest = xxhash.xxh3_64()
+    for piece in pieces:
         digest.update(piece)
-    header = HEADER.pack(MAGIC, kind, FORMAT_VERSION, len(views), 0, end, digest.intdigest())
-    return b"".join((header, table, *body))
+    header = HEADER.pack(MAGIC, kind, FORMAT_VERSION, len(sections), 0, HEADER.size + total, digest.intdigest())
+    return b"".join((header, *pieces))
+
+
+def identity_of(sections: Sequence[tuple[bytes, Part]]) -> bytes:
+    """Return the identity of the artefact with these sections, without packing it."""
+    digest = hashlib.blake2b(digest_size=32)
+    for piece in _body(sections)[0]:
+        digest.update(piece)
+    return digest.digest()
+
+
+def _body(sections: Sequence[tuple[bytes, Part]]) -> tuple[list[bytes | memoryview], int]:
+    """Return the pieces that follow the header, and their length; large columns are not copied."""
+    table: list[bytes] = []
+    pieces: list[bytes | memoryview] = []
+    end = HEADER.size + ENTRY.size * len(sections)
+    for tag, part in sections:
+        offset = _align(end)
+        if offset != end:
+            pieces.append(_PADDING[: offset - end])
+        size = len(part) if isinstance(part, bytes) else part.nbytes
+        pieces.append(part if isinstance(part, bytes) else _bytes_of(part))
+        table.append(ENTRY.pack(tag, 0, offset, size))
+        end = offset + size
+    # One piece for all that is small, so that little is handed to the checksum.
+    return _joined([b"".join(table), *pieces]), end - HEADER.size
+
+
+def _joined(pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
+    if sum(map(len, pieces)) <= _SMALL_BYTES:
+        return [b"".join(pieces)]
+    return pieces
 
 
 def unpack(kind: bytes, data: bytes, tags: Sequence[bytes]) -> dict[bytes, memoryview]:
@@ -133,7 +157,7 @@ def _align(offset: int) -> int:
     return -(-offset // ALIGNMENT) * ALIGNMENT
 
 
-def _bytes_of(part: Part) -> memoryview:
-    if isinstance(part, bytes):
-        return memoryview(part)
+def _bytes_of(part: NDArray[np.generic]) -> bytes | memoryview:
+    if part.nbytes <= _SMALL_BYTES:
+        return part.tobytes()
     return np.ascontiguousarray(part).reshape(-1).view(np.uint8).data

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def program_text(program: Program) -> str:
     """Return one line per frame, event and flow instruction."""
-    lines = [f"program tick {program.tick_num}/{program.tick_den} s, {program.n_clbits} bits, {program.n_slots} rows"]
+    sizes = f"{program.n_clbits} bits, {program.n_slots} rows"
+    if program.n_registers:
+        sizes += f", {program.n_registers} registers"
+    lines = [f"program tick {program.tick_num}/{program.tick_den} s, {sizes}"]
     for k, frame in enumerate(program.frames):
         hz = tuning_word_to_hz(int(frame["ftw"]), program.tick_s)
         lines.append(f"frame f{k} port {int(frame['port'])} {hz:+.3f} Hz")

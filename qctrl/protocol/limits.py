@@ -12,6 +12,8 @@ MAX_BLOCKS: Final = 2**16
 MAX_FLOW: Final = 2**16
 MAX_CLBITS: Final = 2**14
 MAX_SLOTS: Final = 2**20
+MAX_REGISTERS: Final = 2**12
+"""Registers of the flow; they are numbered from 0."""
 MAX_TICKS: Final = 2**32 - 1
 """Longest block; starts and lengths of events are 32-bit."""
 MAX_SHOTS: Final = 10**9

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
 from typing import Final
@@ -63,6 +63,8 @@ _COLUMNS: Final = (
     (b"DISC", "discriminators", DISCRIMINATOR),
     (b"ROWS", "rows", ROW),
 )
+_KEPT_BYTES: Final = 2**16
+"""Wire forms up to this size are kept, because they are asked for again."""
 _TAGS: Final = (b"HEAD", *(tag for tag, _, _ in _COLUMNS), b"SAMP")
 
 
@@ -134,6 +136,8 @@ class Program:
     """dtype ``DISCRIMINATOR``."""
     rows: NDArray[np.void]
     """dtype ``ROW``, shape ``(n_slots,)``; row 0 always exists and its word is 0."""
+    _made: dict[str, bytes] = field(default_factory=dict[str, bytes], init=False, repr=False)
+    """The hash, and the wire form of a small program, once they have been asked for: columns never change."""
 
     @property
     def tick_s(self) -> Fraction:
@@ -147,8 +151,22 @@ class Program:
 
     @property
     def has_branches(self) -> bool:
-        """Whether the flow depends on measured bits."""
-        return bool(np.any(self.flow["op"] == flow.FlowOp.BRANCH_BIT))
+        """Whether the flow is more than one block after the other."""
+        return bool(np.isin(self.flow["op"], flow.BRANCHES).any())
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether every shot plays the same blocks, each at a time known beforehand."""
+        op = self.flow["op"]
+        begun = np.logical_or.accumulate(op == flow.FlowOp.PLAY_BLOCK)
+        # What touches bits between blocks may wait for them.
+        waits = begun & np.isin(op, (flow.FlowOp.READ_BITS, flow.FlowOp.WRITE_BITS))
+        return not self.has_branches and not bool(waits.any())
+
+    @property
+    def n_registers(self) -> int:
+        """Number of the flow's registers."""
+        return flow.count_registers(self.flow)
 
     def block_events(self, block: int) -> NDArray[np.void]:
         """Return the events of one block."""
@@ -170,13 +188,19 @@ class Program:
 
     def to_bytes(self) -> bytes:
         """Return the wire form; equal programs have equal bytes."""
+        packed = self._made.get("bytes")
+        if packed is None:
+            packed = _container.pack(KIND, self._sections())
+            if len(packed) <= _KEPT_BYTES:
+                self._made["bytes"] = packed
+        return packed
+
+    def _sections(self) -> list[tuple[bytes, bytes | NDArray[np.generic]]]:
         head = _HEAD.pack(
             self.setup_hash, self.calibration_hash, self.tick_num, self.tick_den, self.n_clbits, self.n_slots
         )
-        columns = [(tag, _container.read_only(getattr(self, name))) for tag, name, _ in _COLUMNS]
-        return _container.pack(
-            KIND, [(b"HEAD", head), *columns, (b"SAMP", _container.read_only(self.envelope_samples))]
-        )
+        columns = [(tag, getattr(self, name)) for tag, name, _ in _COLUMNS]
+        return [(b"HEAD", head), *columns, (b"SAMP", self.envelope_samples)]
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Program:
@@ -209,7 +233,12 @@ class Program:
     @property
     def hash(self) -> bytes:
         """Identity: 32-byte blake2b of the canonical body."""
-        return _container.identity(self.to_bytes())
+        found = self._made.get("hash")
+        if found is None:
+            packed = self._made.get("bytes")
+            identity = _container.identity_of(self._sections()) if packed is None else _container.identity(packed)
+            found = self._made["hash"] = identity
+        return found
 
     def text(self) -> str:
         """Return one line per frame, event and flow instruction."""

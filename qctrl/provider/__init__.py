@@ -1,11 +1,18 @@
 """The device as Qiskit sees it: Target, backend, early checks."""
 
-from qctrl.provider.backend import Backend, Configuration, Device
-from qctrl.provider.isa import check_isa
-from qctrl.provider.request import Emulation, Request
-from qctrl.provider.run_job import RunJob
-from qctrl.provider.status import to_job_status
-from qctrl.provider.target import build_target
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qctrl.provider.backend import Backend, Configuration, Device
+    from qctrl.provider.isa import check_isa
+    from qctrl.provider.request import Emulation, Request
+    from qctrl.provider.run_job import RunJob
+    from qctrl.provider.scheduling import RoundDelays
+    from qctrl.provider.status import to_job_status
+    from qctrl.provider.target import build_target
 
 __all__ = [
     "Backend",
@@ -13,8 +20,34 @@ __all__ = [
     "Device",
     "Emulation",
     "Request",
+    "RoundDelays",
     "RunJob",
     "build_target",
     "check_isa",
     "to_job_status",
 ]
+
+# Loaded on first use (PEP 562): Qiskit imports the plugin of this room in every process that transpiles, for whatever
+# backend, and must not pay for the compiler.
+_MODULE_OF = {
+    "Backend": "backend",
+    "Configuration": "backend",
+    "Device": "backend",
+    "Emulation": "request",
+    "Request": "request",
+    "RoundDelays": "scheduling",
+    "RunJob": "run_job",
+    "build_target": "target",
+    "check_isa": "isa",
+    "to_job_status": "status",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'qctrl.provider' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"qctrl.provider.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

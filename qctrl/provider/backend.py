@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
@@ -16,12 +16,17 @@ from qiskit.result.models import MeasLevel, MeasReturnType
 from qiskit.transpiler import Target
 
 from qctrl.calibration import Calibration
-from qctrl.compiler import CompiledProgram, compile_circuit
+from qctrl.compiler import CompiledProgram, check_gate, compile_circuit, make_gate
+from qctrl.errors import CompileError
 from qctrl.execution import JobSpec, Runner
 from qctrl.protocol import Setup
+from qctrl.provider.custom import NO_CUSTOM_GATES, add_custom_gates, structural_of, with_custom_gate
 from qctrl.provider.isa import check_isa
+from qctrl.provider.plugin import SCHEDULING_PLUGIN
 from qctrl.provider.request import Emulation, Request
+from qctrl.provider.scheduling import needs_rounding
 from qctrl.provider.target import build_target
+from qctrl.pulse import CustomGates, Step
 from qctrl.service import Blob, JobHandle, Jobs, Submission, encode
 from qctrl.version import __version__
 
@@ -69,6 +74,8 @@ class Device:
     jobs: Jobs
     emulation: Emulation | None
     """``None`` on hardware."""
+    custom_gates: CustomGates = field(default_factory=lambda: NO_CUSTOM_GATES)
+    """Gates of the user's own, beside those of the calibration."""
 
 
 class Backend(BackendV2):
@@ -128,9 +135,46 @@ class Backend(BackendV2):
         """Where jobs are kept."""
         return self._device.jobs
 
+    @property
+    def custom_gates(self) -> CustomGates:
+        """Gates of the user's own, by name and qubits."""
+        return self._device.custom_gates
+
+    def with_gate(
+        self, name: str, qubits: Sequence[int], params: Sequence[Any], pulses: Callable[..., Sequence[Step]]
+    ) -> Backend:
+        """Return a backend with one more gate; this one stays as it is.
+
+        In a circuit it is ``Instruction(name, n_qubits, n_captures, arguments)``; arguments may be open parameters.
+        Amplitudes, phases and frequencies are then bound without compiling again; for durations and parameters of
+        envelopes, one program is compiled for each distinct value. Transpile with an ``initial_layout`` that puts the
+        circuit's qubits on the gate's.
+
+        Args:
+            name: Name of the instruction.
+            qubits: Qubits of the device, in order.
+            params: Parameters, Qiskit's ``Parameter``.
+            pulses: Called once, with ``params``; returns what the gate plays, in the verbs of ``qctrl.pulse``.
+
+        Raises:
+            CompileError: The name is taken, or a step cannot be played; the message says which and what to do.
+            CalibrationError: A qubit is not usable.
+        """
+        gate = make_gate(name, qubits, params, pulses)
+        gates = with_custom_gate(self.custom_gates, gate, self.target)
+        check_gate(gate, self.calibration, self.setup)
+        made = copy.copy(self)
+        # Its Target is made anew when it is first asked for.
+        vars(made).pop("_target", None)
+        device = dataclasses.replace(self._device, custom_gates=gates)
+        vars(made).update(_device=device, _options=copy.copy(self._options))
+        return made
+
     @cached_property
     def _target(self) -> Target:
-        return build_target(self.calibration)
+        target = build_target(self.calibration)
+        add_custom_gates(target, self.custom_gates, self.calibration, self.setup)
+        return target
 
     @property
     def target(self) -> Target:  # pyright: ignore[reportIncompatibleMethodOverride] Qiskit declares no result
@@ -155,6 +199,10 @@ class Backend(BackendV2):
         if groups:
             return [list(group) for group in groups]
         return [list(range(self.num_qubits))]
+
+    def get_scheduling_stage_plugin(self) -> str | None:
+        """Return the scheduling stage that ``transpile`` takes by default; ``None`` for Qiskit's own."""
+        return SCHEDULING_PLUGIN if needs_rounding(self.target) else None
 
     def configuration(self) -> Configuration:
         """Return the facts of the older interface."""
@@ -193,6 +241,13 @@ class Backend(BackendV2):
         """
         check_isa(circuit, self.target, device=self.calibration.name)
 
+    def structural_parameters(self, circuit: QuantumCircuit) -> frozenset[Any]:
+        """Return the parameters of a circuit whose values change the structure of its program.
+
+        They must be bound before compiling; primitives compile one program for each of their distinct values.
+        """
+        return structural_of(circuit, self.custom_gates)
+
     @overload
     def compile(self, circuits: QuantumCircuit) -> CompiledProgram: ...
 
@@ -205,10 +260,14 @@ class Backend(BackendV2):
         Raises:
             CompileError: The circuit cannot run on this device.
         """
-        if isinstance(circuits, QuantumCircuit):
+        if not isinstance(circuits, QuantumCircuit):
+            return [self.compile(circuit) for circuit in circuits]
+        try:
+            return compile_circuit(circuits, self.calibration, self.setup, self.custom_gates)
+        except CompileError:
+            # The compiler refuses all that the check refuses, but the check says better what to do, and costs more.
             self.check(circuits)
-            return compile_circuit(circuits, self.calibration, self.setup)
-        return [self.compile(circuit) for circuit in circuits]
+            raise
 
     def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> RunJob:  # pyright: ignore[reportIncompatibleMethodOverride] Qiskit declares no result
         """Execute circuits and return a job with counts and memory.
@@ -258,6 +317,8 @@ class Backend(BackendV2):
             "emulation": None if emulation is None else dataclasses.asdict(emulation),
             "version": __version__,
         }
+        if self.custom_gates:
+            provenance["custom_gates"] = [gate.text for gate in self.custom_gates.values()]
         document = {**request.document, "provenance": provenance}
         submission = Submission(
             job_id=job_id,

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from qiskit.circuit import Delay, Instruction, Measure, Parameter, Reset
+from qiskit.circuit import (
+    BoxOp,
+    BreakLoopOp,
+    ContinueLoopOp,
+    Delay,
+    ForLoopOp,
+    IfElseOp,
+    Instruction,
+    Measure,
+    Parameter,
+    Reset,
+    Store,
+    SwitchCaseOp,
+    WhileLoopOp,
+)
 from qiskit.circuit.library import CZGate, RZGate, SXGate, XGate
 from qiskit.providers.backend import QubitProperties
 from qiskit.transpiler import InstructionProperties, Target
 
 from qctrl.calibration import Calibration
-from qctrl.calibration.durations import reset_ticks
+from qctrl.calibration.durations import capture_step, pulse_step, reset_ticks
 
 Properties: TypeAlias = dict[tuple[int, ...], InstructionProperties | None]
 
@@ -29,11 +43,11 @@ def build_target(calibration: Calibration) -> Target:
     target = Target(
         description=f"{calibration.name} {calibration.id}",
         num_qubits=calibration.num_qubits,
-        dt=timing.dt,
+        dt=float(calibration.dt_s),
         granularity=timing.granularity,
         min_length=timing.min_length,
-        pulse_alignment=timing.pulse_alignment,
-        acquire_alignment=timing.acquire_alignment,
+        pulse_alignment=pulse_step(timing),
+        acquire_alignment=capture_step(timing),
         qubit_properties=[_qubit_properties(calibration, index) for index in range(calibration.num_qubits)],
         # Qiskit means qubits that can only be measured together; here each can be measured alone
         concurrent_measurements=[[index] for index in calibration.live_qubits],
@@ -42,6 +56,9 @@ def build_target(calibration: Calibration) -> Target:
     for name, instruction in _OPERATIONS.items():
         if name in table:
             target.add_instruction(instruction, table[name], name=name)
+    # Of any width, and on any qubits: decisions are the sequencers', what is played in their bodies is checked apart.
+    for name, operation in _CONTROL_FLOW.items():
+        target.add_instruction(operation, name=name)
     return target
 
 
@@ -53,6 +70,16 @@ _OPERATIONS: dict[str, Instruction] = {
     "measure": Measure(),
     "reset": Reset(),
     "delay": Delay(Parameter("t")),
+}
+_CONTROL_FLOW: dict[str, type[Instruction]] = {
+    "if_else": IfElseOp,
+    "while_loop": WhileLoopOp,
+    "for_loop": ForLoopOp,
+    "switch_case": SwitchCaseOp,
+    "break_loop": BreakLoopOp,
+    "continue_loop": ContinueLoopOp,
+    "box": BoxOp,
+    "store": Store,
 }
 
 

@@ -1,9 +1,12 @@
-"""Kernels of the signal equation and of the Setup's corrections; the neighbours check shapes and ranges."""
+"""Kernels of the signal equation and of the Setup's corrections; the neighbours check shapes and ranges.
+
+Samples are float64: interleaved (I, Q) on IQ ports, ``width`` 2, plain on flux ports, ``width`` 1.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -13,112 +16,165 @@ from qctrl.jit import JIT
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Columns of the resolved event table.
-OP, FRAME, START, OFFSET, LENGTH, GAIN, PHASE, FTW, WINDOW_PHASE = range(9)
-EVENT_COLUMNS: Final = 9
 # Columns of the frame registers.
 F_PORT, F_FTW, F_PHASE = range(3)
 FRAME_COLUMNS: Final = 3
-# Columns of the port table: ticks per sample, place in the output buffer, real or complex.
-P_TICKS, P_OFFSET, P_COMPLEX = range(3)
-PORT_COLUMNS: Final = 3
 # Columns of a predistortion section.
 DIRECT, FROM_STATE, POLE, FEED = range(4)
 SECTION_COLUMNS: Final = 4
+# The numbers of a line: mixer matrix, level of silence and limit in codes of the DAC, one code in full scales, and
+# ROUNDING, which is among them because the compiler would load a constant again for every sample.
+M00, M01, M10, M11, BASE_I, BASE_Q, LIMIT, LSB, ROUNDER = range(9)
 
-_PLAY, _CAPTURE, _SHIFT_PHASE = 0, 1, 2
+CHUNK: Final = 256
+"""Samples for which the decay of a state is tabulated."""
+PLAY, CAPTURE, _SHIFT_PHASE = 0, 1, 2
+_BY_GAIN, _BY_FREQUENCY = 1, 2
 _MASK_32: Final = 2**32 - 1
-_MASK_48: Final = 2**48 - 1
+MASK_48: Final = 2**48 - 1
 _GAIN_LSB: Final = 2.0**-30
-_SETTLED: Final = 1e-30
+# A thousand times below the least error of a double at full scale; a decaying state would end in slow subnormals.
+SETTLED: Final = 1e-18
+# Adding and subtracting it rounds half to even, and never leaves -0.0: equal codes are equal bytes.
+ROUNDING: Final = 1.5 * 2.0**52
 
-# exp(2 pi i word / 2**48) is the product of two table entries of ten bits each and a short series for the
-# remaining 28 bits, whose angle is below 6e-6 rad. It depends on the word alone: equal words, equal bits.
-_TABLE_BITS: Final = 10
+# exp(2 pi i word / 2**48) is the product of three table entries of eight bits each and a short series for the
+# remaining 24 bits, whose angle is below 4e-7 rad. It depends on the word alone: equal words, equal bits. Larger
+# tables would push the responses out of the first cache.
+_TABLE_BITS: Final = 8
 _TABLE_MASK: Final = 2**_TABLE_BITS - 1
 _HIGH_SHIFT: Final = 48 - _TABLE_BITS
-_LOW_BITS: Final = 48 - 2 * _TABLE_BITS
+_MIDDLE_SHIFT: Final = 48 - 2 * _TABLE_BITS
+_LOW_BITS: Final = 48 - 3 * _TABLE_BITS
 _LOW_MASK: Final = 2**_LOW_BITS - 1
 _WORD_RAD: Final = 2.0 * math.pi / 2.0**48
 _HIGH = np.exp(2j * np.pi * np.arange(2**_TABLE_BITS) / 2.0**_TABLE_BITS)
 _MIDDLE = np.exp(2j * np.pi * np.arange(2**_TABLE_BITS) / 2.0 ** (2 * _TABLE_BITS))
+_LOW = np.exp(2j * np.pi * np.arange(2**_TABLE_BITS) / 2.0 ** (3 * _TABLE_BITS))
+
+
+class Line(NamedTuple):
+    """What is fixed about one output port; with m filter sections and K + 1 taps."""
+
+    width: int
+    ticks: int
+    """Per sample."""
+    numbers: NDArray[np.float64]
+    """Mixer matrix, level of silence (I, Q) and limit, all in codes of the DAC; one code in full scales."""
+    sections: NDArray[np.float64]
+    """Shape ``(m, SECTION_COLUMNS)``."""
+    taps: NDArray[np.float64]
+    modes: NDArray[np.float64]
+    """Output following a unit in state k, and, last, following a unit input; shape ``(max(m, 2) + 1, CHUNK)``. Rows
+    that no section needs are zero."""
+    reach: NDArray[np.float64]
+    """Largest level that follows a unit in each state, after the mixer matrix, in codes; shape ``(m,)``."""
+    powers: NDArray[np.float64]
+    """State n samples after a state, shape ``(chunk + 1, m, m)``, lower triangles."""
+    drives: NDArray[np.float64]
+    """State n + 1 samples after a unit input, shape ``(chunk, m)``."""
 
 
 @njit(**JIT)
 def unit_phasor(word: int) -> complex:
-    """Return ``exp(2 pi i word / 2**48)`` for a word in ``[0, 2**48)``, to 4e-16."""
+    """Return ``exp(2 pi i word / 2**48)`` for a word in ``[0, 2**48)``, to 6e-16."""
     low_rad = (word & _LOW_MASK) * _WORD_RAD
-    coarse = _HIGH[word >> _HIGH_SHIFT] * _MIDDLE[(word >> _LOW_BITS) & _TABLE_MASK]
-    return coarse * complex(1.0 - 0.5 * low_rad * low_rad, low_rad)
+    fine = _MIDDLE[(word >> _MIDDLE_SHIFT) & _TABLE_MASK] * _LOW[(word >> _LOW_BITS) & _TABLE_MASK]
+    return _HIGH[word >> _HIGH_SHIFT] * fine * complex(1.0 - 0.5 * low_rad * low_rad, low_rad)
+
+
+# ---- events: open slots, frame registers
 
 
 @njit(**JIT)
-def add_modulated(
-    envelope: NDArray[np.complex128], gain: float, word: int, step: int, out: NDArray[np.float64]
+def _signed(word: Any) -> int:
+    """Return a 32-bit word as two's complement."""
+    value = int(np.int64(word))
+    return value - 2**32 if value >= 2**31 else value
+
+
+@njit(**JIT)
+def event_phase(event: Any, words: NDArray[np.uint32], frames: NDArray[np.int64]) -> int:
+    """Return the sum of event phase, row and phase register, 2**-32 turn."""
+    own = int(np.int64(event["phase"])) + int(np.int64(words[event["phase_row"]]))
+    return (own + int(frames[event["frame"], F_PHASE])) & _MASK_32
+
+
+@njit(**JIT)
+def play_gain(event: Any, words: NDArray[np.uint32]) -> float:
+    """Return the gain of a play."""
+    by_row = event["row_field"] == _BY_GAIN
+    return (_signed(words[event["value_row"]]) if by_row else int(event["gain"])) * _GAIN_LSB
+
+
+@njit(**JIT)
+def play_word(event: Any, start_tick: int, words: NDArray[np.uint32], frames: NDArray[np.int64]) -> int:
+    """Return the phase of a play's first sample, 2**-48 turn."""
+    tick = int(start_tick) + int(np.int64(event["start_ticks"]))
+    # The product wraps modulo 2**64, of which 2**48 is a divisor.
+    return (int(frames[event["frame"], F_FTW]) * tick + (event_phase(event, words, frames) << 16)) & MASK_48
+
+
+@njit(**JIT)
+def change_frame(event: Any, words: NDArray[np.uint32], frames: NDArray[np.int64]) -> None:
+    """Shift the phase of a frame or set its frequency."""
+    frame = event["frame"]
+    if event["op"] == _SHIFT_PHASE:
+        frames[frame, F_PHASE] = event_phase(event, words, frames)
+    elif event["row_field"] == _BY_FREQUENCY:
+        frames[frame, F_FTW] = _signed(words[event["value_row"]]) * 2**16
+    else:
+        frames[frame, F_FTW] = _signed(event["phase"]) * 2**32 + (int(event["gain"]) & _MASK_32)
+
+
+@njit(**JIT)
+def open_captures(
+    events: NDArray[np.void], words: NDArray[np.uint32], frames: NDArray[np.int64], carriers: NDArray[np.int64]
 ) -> None:
-    """Add ``gain * envelope[k] * exp(2 pi i (word + k step) / 2**48)`` to interleaved (I, Q) samples."""
-    for k in range(envelope.size):
-        sample = gain * envelope[k] * unit_phasor(word)
-        out[2 * k] += sample.real
-        out[2 * k + 1] += sample.imag
-        word = (word + step) & _MASK_48
+    """Bring an acquire port to the block's end; (tuning word, phase word) of each capture, shape ``(n_events, 2)``."""
+    for k in range(events.size):
+        if events[k]["op"] == CAPTURE:
+            carriers[k, 0] = frames[events[k]["frame"], F_FTW]
+            carriers[k, 1] = event_phase(events[k], words, frames)
+        else:
+            change_frame(events[k], words, frames)
 
 
 @njit(**JIT)
-def add_real(envelope: NDArray[np.complex128], gain: float, out: NDArray[np.float64]) -> None:
-    """Add ``gain * Re(envelope)`` to real samples."""
-    for k in range(envelope.size):
-        out[k] += gain * envelope[k].real
-
-
-@njit(**JIT)
-def render_block(
-    events: NDArray[np.int64],
+def superpose(
+    events: NDArray[np.void],
+    words: NDArray[np.uint32],
     start_tick: int,
-    ports: NDArray[np.int64],
+    line: Line,
     frames: NDArray[np.int64],
+    envelopes: NDArray[np.void],
     samples: NDArray[np.complex128],
     out: NDArray[np.float64],
 ) -> None:
-    """Play the events of one block into ``out`` and bring the frame registers to the block's end.
+    """Add the plays of one port to ``out``, before the Setup is applied; bring its frames to the block's end."""
+    for k in range(events.size):
+        event = events[k]
+        if event["op"] != PLAY:
+            change_frame(event, words, frames)
+            continue
+        envelope = envelopes[event["target"]]
+        place, length = int(np.int64(envelope["offset"])), int(np.int64(envelope["length"]))
+        first = int(np.int64(event["start_ticks"])) // line.ticks
+        gain = play_gain(event, words)
+        if line.width == 1:
+            for j in range(length):
+                out[first + j] += gain * samples[place + j].real
+            continue
+        word = play_word(event, start_tick, words, frames)
+        step = (int(frames[event["frame"], F_FTW]) * line.ticks) & MASK_48
+        for j in range(length):
+            sample = gain * samples[place + j] * unit_phasor(word)
+            out[2 * (first + j)] += sample.real
+            out[2 * (first + j) + 1] += sample.imag
+            word = (word + step) & MASK_48
 
-    Args:
-        events: Resolved events in order, shape ``(n_events, EVENT_COLUMNS)``; lengths in samples. ``FTW`` and
-            ``WINDOW_PHASE`` of captures are filled in.
-        start_tick: First tick of the block, from the start of the shot.
-        ports: Shape ``(n_ports, PORT_COLUMNS)``.
-        frames: Frame registers, updated in place, shape ``(n_frames, FRAME_COLUMNS)``.
-        samples: Samples of all envelopes.
-        out: Zeros, one segment per port.
-    """
-    for k in range(events.shape[0]):
-        op = events[k, OP]
-        frame = events[k, FRAME]
-        if op == _SHIFT_PHASE:
-            frames[frame, F_PHASE] = (frames[frame, F_PHASE] + events[k, PHASE]) & _MASK_32
-            continue
-        if op > _SHIFT_PHASE:
-            frames[frame, F_FTW] = events[k, FTW]
-            continue
-        ftw = int(frames[frame, F_FTW])
-        phase = int((frames[frame, F_PHASE] + events[k, PHASE]) & _MASK_32)
-        if op == _CAPTURE:
-            events[k, FTW] = ftw
-            events[k, WINDOW_PHASE] = phase
-            continue
-        port = frames[frame, F_PORT]
-        ticks = int(ports[port, P_TICKS])
-        first = events[k, START] // ticks
-        envelope = samples[events[k, OFFSET] : events[k, OFFSET] + events[k, LENGTH]]
-        gain = events[k, GAIN] * _GAIN_LSB
-        if ports[port, P_COMPLEX] == 0:
-            add_real(envelope, gain, out[ports[port, P_OFFSET] + first :])
-            continue
-        # The product wraps modulo 2**64, of which 2**48 is a divisor.
-        tick = int(start_tick) + int(events[k, START])
-        word = (ftw * tick + (phase << 16)) & _MASK_48
-        step = (ftw * ticks) & _MASK_48
-        add_modulated(envelope, gain, word, step, out[ports[port, P_OFFSET] + 2 * first :])
+
+# ---- crosstalk, and the corrections one after the other
 
 
 @njit(**JIT)
@@ -152,11 +208,23 @@ def mix_iq(
                 for k in range(x.shape[1]):
                     out[target, k] += factor * x[source, k]
                 continue
-            word = (beat * int(start_tick)) & _MASK_48
-            step = (beat * int(sample_ticks)) & _MASK_48
+            word = (beat * int(start_tick)) & MASK_48
+            step = (beat * int(sample_ticks)) & MASK_48
             for k in range(x.shape[1]):
                 out[target, k] += factor * unit_phasor(word) * x[source, k]
-                word = (word + step) & _MASK_48
+                word = (word + step) & MASK_48
+
+
+@njit(**JIT)
+def predistort_fir(taps: NDArray[np.float64], tail: NDArray[Any], x: NDArray[Any], out: NDArray[Any]) -> None:
+    """Convolve ``x`` into ``out``, longer than ``x`` by ``tail``; the tail of before is added, that of now kept."""
+    out[: tail.size] = tail
+    out[tail.size :] = 0.0
+    for j in range(taps.size):
+        tap = taps[j]
+        for k in range(x.size):
+            out[k + j] += tap * x[k]
+    tail[:] = out[x.size :]
 
 
 @njit(**JIT)
@@ -172,50 +240,91 @@ def predistort_iir(sections: NDArray[np.float64], state: NDArray[Any], x: NDArra
             sample = x[k]
             x[k] = direct * sample + from_state * u
             u = pole * u + feed * sample
-        # A decaying state would end in subnormal numbers, which are slow and never reach zero.
-        state[m] = u if abs(u) > _SETTLED else 0.0 * u
+        state[m] = u if abs(u) > SETTLED else u - u
 
 
 @njit(**JIT)
-def predistort_fir(taps: NDArray[np.float64], extended: NDArray[Any], out: NDArray[Any]) -> None:
-    """Convolve: ``extended`` holds the ``taps.size - 1`` samples before the block, then the block."""
-    last = taps.size - 1
-    for j in range(taps.size):
-        tap = taps[j]
-        for k in range(out.size):
-            out[k] += tap * extended[k + last - j]
+def correct(numbers: NDArray[np.float64], width: int, x: NDArray[np.float64]) -> None:
+    """Apply the mixer matrix and add the level of silence, in place: fractions of full scale become codes."""
+    if width == 1:
+        for k in range(x.size):
+            x[k] = numbers[M00] * x[k] + numbers[BASE_I]
+        return
+    for k in range(0, x.size, 2):
+        i, q = x[k], x[k + 1]
+        x[k] = numbers[M00] * i + numbers[M01] * q + numbers[BASE_I]
+        x[k + 1] = numbers[M10] * i + numbers[M11] * q + numbers[BASE_Q]
+
+
+@njit(inline="always", **JIT)
+def rounded(code: float) -> float:
+    """Return the nearest integer, half to even; never -0.0."""
+    return (code + ROUNDING) - ROUNDING
 
 
 @njit(**JIT)
-def finish_iq(correction: NDArray[np.float64], limit: float, scale: float, x: NDArray[np.complex128]) -> int:
-    """Apply mixer matrix and offset, check the range, quantise; in place.
-
-    Args:
-        correction: (m00, m01, m10, m11, offset I, offset Q).
-        limit: Largest allowed |I| and |Q|.
-        scale: Largest DAC code.
-        x: Samples in fractions of full scale.
+def finish(limit: float, lsb: float, x: NDArray[np.float64]) -> int:
+    """Check the range and round to whole codes, in place: codes become fractions of full scale.
 
     Returns:
-        Index of the first sample out of range or not a number, left unquantised; -1 if there is none.
+        Index of the first value out of range or not a number, then nothing is rounded; -1 if there is none.
     """
-    m00, m01, m10, m11 = correction[0], correction[1], correction[2], correction[3]
+    bad = 0
     for k in range(x.size):
-        i = m00 * x[k].real + m01 * x[k].imag + correction[4]
-        q = m10 * x[k].real + m11 * x[k].imag + correction[5]
-        if not (abs(i) <= limit and abs(q) <= limit):  # also true for NaN
-            x[k] = complex(i, q)
-            return k
-        # Adding zero turns -0.0 into 0.0, so that equal codes are equal bytes.
-        x[k] = complex(np.rint(i * scale) / scale + 0.0, np.rint(q * scale) / scale + 0.0)
+        bad += not abs(x[k]) <= limit  # also true for NaN
+    if bad:
+        for k in range(x.size):
+            if not abs(x[k]) <= limit:
+                return k
+    for k in range(x.size):
+        x[k] = rounded(x[k]) * lsb
     return -1
+
+
+# ---- the response of a whole line to one envelope
 
 
 @njit(**JIT)
-def finish_real(limit: float, scale: float, x: NDArray[np.float64]) -> int:
-    """Check the range of real samples and quantise in place; return as :func:`finish_iq` does."""
+def _put_rows(numbers: NDArray[np.float64], width: int, x: NDArray[np.complex128], rows: NDArray[np.float64]) -> None:
+    """Write I and Q of ``x``, then of ``i x``, after the mixer matrix, each as a row; only I if ``width`` is 1."""
+    n = x.size
+    for k in range(n):
+        re, im = x[k].real, x[k].imag
+        rows[k] = numbers[M00] * re + numbers[M01] * im
+        rows[width * n + k] = numbers[M01] * re - numbers[M00] * im
+        if width == 2:
+            rows[n + k] = numbers[M10] * re + numbers[M11] * im
+            rows[3 * n + k] = numbers[M11] * re - numbers[M10] * im
+
+
+@njit(**JIT)
+def _put_complex(x: NDArray[np.complex128], out: NDArray[np.float64]) -> None:
     for k in range(x.size):
-        if not abs(x[k]) <= limit:
-            return k
-        x[k] = np.rint(x[k] * scale) / scale + 0.0
-    return -1
+        out[2 * k] = x[k].real
+        out[2 * k + 1] = x[k].imag
+
+
+@njit(**JIT)
+def respond(line: Line, envelope: NDArray[np.complex128], ftw: int, work: Any, response: NDArray[np.float64]) -> None:
+    """Write the response of a line to an envelope whose carrier starts at phase 0."""
+    length, m, owed = envelope.size, line.sections.shape[0], max(line.taps.size - 1, 0)
+    x, u = work[: length + owed], work[length + owed : length + owed + m]
+    x[:] = 0.0
+    step, word = (int(ftw) * line.ticks) & MASK_48, 0
+    for k in range(length):
+        sample = complex(envelope[k].real, 0.0) if line.width == 1 else envelope[k] * unit_phasor(word)
+        word = (word + step) & MASK_48
+        if line.taps.size == 0:
+            x[k] = sample
+        for j in range(line.taps.size):
+            x[k + j] += line.taps[j] * sample
+    ends = 2 * line.width * (length + owed)
+    _put_complex(x[length:], response[ends + 4 * m :])
+    u[:] = 0.0
+    predistort_iir(line.sections, u, x[:length])
+    _put_complex(u, response[ends:])
+    u[:] = 0.0
+    predistort_iir(line.sections, u, x[length:])
+    _put_complex(u, response[ends + 2 * m :])
+    _put_rows(line.numbers, line.width, x[:length], response)
+    _put_rows(line.numbers, line.width, x[length:], response[2 * line.width * length :])

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from qctrl.errors import ProtocolError, TimingError
-from qctrl.protocol import EventOp, RowField
-from qctrl.signal import _kernels
+from qctrl.protocol import FlowOp
+from qctrl.signal import _kernels, _line_kernels
 from qctrl.signal._event_checks import check_program
-from qctrl.signal.envelopes import dequantise
+from qctrl.signal.one_port import Stretch, play_stretch
+from qctrl.signal.responses import Responses, aligned, read_only
 from qctrl.signal.setup_chain import SetupChain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from qctrl.protocol import Program, Setup
-    from qctrl.signal.setup_chain import Samples
-
-_MASK_32: Final = 2**32 - 1
-_FREQUENCY_ROW_SHIFT: Final = 16  # a frequency row counts 2**-32 turn per tick, a tuning word 2**-48
+    from qctrl.signal.setup_chain import Group, Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,8 @@ class PlayerState:
 class Player:
     """Plays the blocks of one shot in any order that the flow dictates.
 
-    Phase registers, frequencies and filters run on from block to block until ``reset``.
+    Phase registers, frequencies and filters run on from block to block until ``reset``. Ports that crosstalk joins go
+    through the Setup one correction after the other; every other port is played in one pass from cached responses.
     """
 
     def __init__(self, program: Program, setup: Setup, words: NDArray[np.uint32] | None = None) -> None:
@@ -70,12 +68,16 @@ class Player:
         check_program(program, setup)
         self._program = program
         self._setup = setup
-        self._samples = dequantise(program.envelope_samples)
+        self._grid_ticks = setup.block_granularity_ticks
+        self._events = read_only(program.events)
+        self._bounds = _port_bounds(program, len(setup.ports))
         self._initial_frames = np.zeros((len(program.frames), _kernels.FRAME_COLUMNS), dtype=np.int64)
         self._initial_frames[:, _kernels.F_PORT] = program.frames["port"]
         self._initial_frames[:, _kernels.F_FTW] = program.frames["ftw"]
         self._frames = self._initial_frames.copy()
         self._chain = SetupChain(setup)
+        self._grouped = {index: group for group in self._chain.groups for index in group.members}
+        self._responses = Responses(program, self._chain.lines)
         self._captures: list[CaptureWindow] = []
         self.bind(np.zeros(program.n_slots, dtype=np.uint32) if words is None else words)
 
@@ -90,7 +92,7 @@ class Player:
                 f"words have shape {words.shape} and dtype {words.dtype}; "
                 f"the program needs ({self._program.n_slots},) of uint32"
             )
-        self._events = _resolve(self._program, words)
+        self._words = read_only(words)
         self.reset()
 
     def reset(self) -> None:
@@ -127,7 +129,66 @@ class Player:
             TimingError: The start is off the block grid of the Setup.
             ResourceError: A sample is out of range or not a number; only ``reset`` may follow.
         """
-        return self._chain.apply(self.baseband_block(block, start_ticks), start_ticks)
+        self._check_start(block, start_ticks)
+        self._captures = []
+        out: list[Samples] = [self._empty(port, self._length_ticks(block)) for port in range(len(self._setup.ports))]
+        for port, samples in enumerate(out):
+            if port not in self._grouped:
+                self._play_alone(block, port, start_ticks, samples)
+        for group in self._chain.groups:
+            mixed = self._mixed(block, group, start_ticks)
+            for port, x in zip(group.members, mixed, strict=True):
+                out[port] = self._line(port).apply(x, start_ticks)
+        return out
+
+    def play_silence(self, length_ticks: int, start_ticks: int) -> list[Samples]:
+        """Return what the DACs get while nothing is played; the filters run on.
+
+        Args:
+            length_ticks: A multiple of the Setup's block grid.
+            start_ticks: The first tick, from the start of the shot.
+        """
+        self._captures = []
+        out = [self._empty(port, length_ticks) for port in range(len(self._setup.ports))]
+        for port, samples in enumerate(out):
+            bank, line = self._responses.banks[port], self._chain.lines[port]
+            if bank is not None and line is not None:
+                flat = samples.view(np.float64)
+                bad = _line_kernels.idle(line.numbers, line.state, bank, (0, len(samples)), flat)
+                if bad >= 0:
+                    line.refuse(flat, bad, start_ticks)
+        return out
+
+    def render(self, port: str, out: Samples | None = None) -> Samples:
+        """Return what the DAC of one port gets over a whole shot; resets before and after.
+
+        Args:
+            port: Name of an output port.
+            out: Array to write to, as returned; saves the time that fresh memory takes.
+
+        Raises:
+            ProtocolError: The program branches or waits, the port does not exist, or ``out`` does not fit.
+            ResourceError: A sample is out of range or not a number.
+        """
+        if not self._program.is_straight:
+            raise ProtocolError("the program branches or waits for bits, so its samples differ from shot to shot")
+        index = self._setup.port_index(port)
+        blocks = [int(step["operand"]) for step in self._program.flow if step["op"] == FlowOp.PLAY_BLOCK]
+        lengths = [self._length_ticks(block) for block in blocks]
+        out = self._checked_out(index, sum(lengths), out)
+        self.reset()
+        sample_ticks, tick = self._setup.ports[index].sample_ticks, 0
+        for block, length_ticks in zip(blocks, lengths, strict=True):
+            part = out[tick // sample_ticks : (tick + length_ticks) // sample_ticks]
+            group = self._grouped.get(index)
+            if group is None:
+                self._play_alone(block, index, tick, part)
+            else:
+                x = self._mixed(block, group, tick)[group.members.index(index)]
+                part[:] = self._line(index).apply(x, tick)
+            tick += length_ticks
+        self.reset()
+        return out
 
     def baseband_block(self, block: int, start_ticks: int) -> list[NDArray[Any]]:
         """Return the superposition of plays of each port, before the Setup is applied.
@@ -141,69 +202,100 @@ class Player:
         Raises:
             TimingError: The start is off the block grid of the Setup.
         """
-        grid = self._setup.block_granularity_ticks
-        if start_ticks % grid or start_ticks < 0:
-            raise TimingError(f"block {block} starts at tick {start_ticks}; blocks start on multiples of {grid}")
-        row = self._program.blocks[block]
-        first, length_ticks = int(row["first_event"]), int(row["length_ticks"])
-        events = self._events[first : first + int(row["n_events"])]
-        ports = self._port_table(length_ticks)
-        out = np.zeros(int(ports[-1, _kernels.P_OFFSET]), dtype=np.float64)
-        _kernels.render_block(events, start_ticks, ports[:-1], self._frames, self._samples, out)
-        self._captures = self._windows(first, events, start_ticks)
-        return [
-            out[port[_kernels.P_OFFSET] : following[_kernels.P_OFFSET]].view(
-                np.complex128 if port[_kernels.P_COMPLEX] else np.float64
+        self._check_start(block, start_ticks)
+        self._captures = []
+        return [self._superpose(block, port, start_ticks) for port in range(len(self._setup.ports))]
+
+    def _check_start(self, block: int, start_ticks: int) -> None:
+        if start_ticks % self._grid_ticks or start_ticks < 0:
+            raise TimingError(
+                f"block {block} starts at tick {start_ticks}; blocks start on multiples of {self._grid_ticks}"
             )
-            for port, following in pairwise(ports)
-        ]
 
-    def _port_table(self, length_ticks: int) -> NDArray[np.int64]:
-        """Return the kernel's port table and one closing row whose offset is the size of the buffer."""
-        table = np.zeros((len(self._setup.ports) + 1, _kernels.PORT_COLUMNS), dtype=np.int64)
-        offset = 0
-        for index, port in enumerate(self._setup.ports):
-            is_iq = port.kind != "flux"
-            table[index] = port.sample_ticks, offset, is_iq
-            if port.kind != "acquire":
-                offset += length_ticks // port.sample_ticks * (2 if is_iq else 1)
-        table[-1, _kernels.P_OFFSET] = offset
-        return table
-
-    def _windows(self, first: int, events: NDArray[np.int64], start_ticks: int) -> list[CaptureWindow]:
-        found: list[CaptureWindow] = []
-        for k in np.flatnonzero(events[:, _kernels.OP] == EventOp.CAPTURE):
-            event = self._program.events[first + k]
-            found.append(
-                CaptureWindow(
-                    capture=int(event["target"]),
-                    first_tick=start_ticks + int(event["start_ticks"]),
-                    length_ticks=int(event["length_ticks"]),
-                    ftw=int(events[k, _kernels.FTW]),
-                    phase_word=int(events[k, _kernels.WINDOW_PHASE]),
-                )
+    def _checked_out(self, port: int, length_ticks: int, out: Samples | None) -> Samples:
+        if out is None:
+            return self._empty(port, length_ticks)
+        line = self._chain.lines[port]
+        dtype = np.dtype(np.float64 if line is not None and line.width == 1 else np.complex128)
+        n_samples = 0 if line is None else length_ticks // line.port.sample_ticks
+        if out.shape != (n_samples,) or out.dtype != dtype or not out.flags.c_contiguous or not out.flags.writeable:
+            raise ProtocolError(
+                f"port {self._setup.ports[port].name}: out has shape {out.shape} and dtype {out.dtype}; "
+                f"it must be a contiguous array of {n_samples} {dtype}, free to write"
             )
-        return found
+        return out
+
+    def _length_ticks(self, block: int) -> int:
+        return int(self._program.blocks["length_ticks"][block])
+
+    def _line(self, port: int) -> Any:
+        return self._chain.lines[port]
+
+    def _empty(self, port: int, length_ticks: int) -> Samples:
+        line = self._chain.lines[port]
+        if line is None:
+            return np.empty(0, dtype=np.complex128)
+        memory = aligned(length_ticks // line.port.sample_ticks * line.width)
+        return memory if line.width == 1 else memory.view(np.complex128)
+
+    def _span(self, block: int, port: int) -> slice:
+        return slice(int(self._bounds[block, port]), int(self._bounds[block, port + 1]))
+
+    def _play_alone(self, block: int, port: int, start_ticks: int, out: Samples) -> None:
+        """Play a port that no crosstalk touches, or open its captures."""
+        line, bank = self._chain.lines[port], self._responses.banks[port]
+        if line is None or bank is None:
+            self._captures += self._windows(block, port, start_ticks)
+            return
+        span, flat = self._span(block, port), out.view(np.float64)
+        stretch = Stretch(
+            self._events[span], self._responses.slot_of[span], self._words, self._frames, start_ticks, flat
+        )
+        bad = play_stretch(line.numbers, line.state, bank, stretch)
+        if bad >= 0:
+            line.refuse(flat, bad, start_ticks)
+
+    def _mixed(self, block: int, group: Group, start_ticks: int) -> NDArray[Any]:
+        return group.mix([self._superpose(block, port, start_ticks) for port in group.members], start_ticks)
+
+    def _superpose(self, block: int, port: int, start_ticks: int) -> NDArray[Any]:
+        out = self._empty(port, self._length_ticks(block))
+        line, bank = self._chain.lines[port], self._responses.banks[port]
+        if line is None or bank is None:
+            self._captures += self._windows(block, port, start_ticks)
+            return out
+        out[:] = 0
+        events = self._events[self._span(block, port)]
+        _kernels.superpose(
+            events,
+            self._words,
+            start_ticks,
+            line.numbers,
+            self._frames,
+            bank.envelopes,
+            bank.samples,
+            out.view(np.float64),
+        )
+        return out
+
+    def _windows(self, block: int, port: int, start_ticks: int) -> Iterator[CaptureWindow]:
+        events = self._events[self._span(block, port)]
+        carriers = np.zeros((len(events), 2), dtype=np.int64)
+        _kernels.open_captures(events, self._words, self._frames, carriers)
+        for k in np.flatnonzero(events["op"] == _kernels.CAPTURE):
+            yield CaptureWindow(
+                capture=int(events["target"][k]),
+                first_tick=start_ticks + int(events["start_ticks"][k]),
+                length_ticks=int(events["length_ticks"][k]),
+                ftw=int(carriers[k, 0]),
+                phase_word=int(carriers[k, 1]),
+            )
 
 
-def _resolve(program: Program, words: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Return the events with rows and envelopes looked up, shape ``(n_events, EVENT_COLUMNS)``."""
-    events = program.events
-    table = np.zeros((len(events), _kernels.EVENT_COLUMNS), dtype=np.int64)
-    is_play = events["op"] == EventOp.PLAY
-    envelopes = program.envelopes[events["target"][is_play]]
-    signed = words.view(np.int32).astype(np.int64)[events["value_row"]]
-    phase, gain = events["phase"].astype(np.int64), events["gain"].astype(np.int64)
-    table[:, _kernels.OP] = events["op"]
-    table[:, _kernels.FRAME] = events["frame"]
-    table[:, _kernels.START] = events["start_ticks"]
-    table[is_play, _kernels.OFFSET] = envelopes["offset"]
-    table[is_play, _kernels.LENGTH] = envelopes["length"]
-    table[:, _kernels.GAIN] = np.where(events["row_field"] == RowField.GAIN, signed, gain)
-    table[:, _kernels.PHASE] = (phase + words.astype(np.int64)[events["phase_row"]]) & _MASK_32
-    table[:, _kernels.FTW] = np.where(
-        events["row_field"] == RowField.FREQUENCY,
-        signed << _FREQUENCY_ROW_SHIFT,
-        (phase << 32) | (gain & _MASK_32),
-    )
-    return table
+def _port_bounds(program: Program, n_ports: int) -> NDArray[np.int64]:
+    """Return where each port's events begin in each block, and end, shape ``(n_blocks, n_ports + 1)``."""
+    n_blocks = len(program.blocks)
+    block = np.repeat(np.arange(n_blocks, dtype=np.int64), program.blocks["n_events"])
+    keys = block * n_ports + program.frames["port"][program.events["frame"]]
+    wanted = np.arange(n_blocks)[:, None] * n_ports + np.arange(n_ports + 1)
+    return np.searchsorted(keys, wanted)

@@ -38,11 +38,10 @@ def refused(tmp_path, capsys):
             PAIR,
             ["input theta has no value", "SamplerV2"],
         ),
-        (BELL.replace("h q[0];", "if (c[0]) { x q[1]; }"), PAIR, ["if"]),
         ("hello world\n", PAIR, ["bad.qasm:2:1: syntax error at end of file"]),
         ("", PAIR, ["the file is empty"]),
     ],
-    ids=["syntax", "gate", "qubits", "qubits chain5", "measurement", "parameter", "branch", "prose", "empty"],
+    ids=["syntax", "gate", "qubits", "qubits chain5", "measurement", "parameter", "prose", "empty"],
 )
 def test_bad_circuit_is_refused(refused, text, words, said):
     code, error = refused(text, *words)

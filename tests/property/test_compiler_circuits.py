@@ -126,7 +126,7 @@ def expressions(a, b):
         lambda x: (a * b).sin() + x,
         lambda x: x - (a / 3) ** 2,
         lambda x: abs(b) - a,
-        lambda x: (b.cos() * x).exp(),
+        lambda x: (b.cos() * x / 4).exp(),
     ]
 
 

@@ -26,7 +26,7 @@ from qctrl.protocol import (
     Setup,
     flow,
 )
-from qctrl.signal import Player, _kernels
+from qctrl.signal import Player, _dense_kernels, _kernels, _line_kernels
 from tests.reference import player as reference
 
 GRID = 4
@@ -47,8 +47,8 @@ def ports(draw):
     made = []
     for index, (kind, ticks) in enumerate(zip(KINDS, SAMPLE_TICKS, strict=True)):
         is_flux, is_output = kind == "flux", kind != "acquire"
-        iir = st.lists(st.tuples(st.floats(-0.3, 0.5), st.floats(2e-9, 1e-6)), max_size=2)
-        fir = st.lists(st.floats(-0.4, 0.4), max_size=5)
+        iir = st.lists(st.tuples(st.floats(-0.3, 0.5), st.floats(2e-9, 1e-6)), max_size=3)
+        fir = st.lists(st.floats(-0.4, 0.4), max_size=7)
         mixer = Mixer((1 + draw(small), draw(small), draw(small), 1 + draw(small)), draw(small), draw(small))
         made.append(
             Port(
@@ -86,7 +86,7 @@ action = st.fixed_dictionaries(
     {
         "frame": st.integers(0, len(FRAME_PORT) - 1),
         "kind": st.sampled_from((EventOp.PLAY, EventOp.PLAY, EventOp.SHIFT_PHASE, EventOp.SET_FREQUENCY)),
-        "gap": st.integers(0, 5),
+        "gap": st.sampled_from((0, 0, 1, 2, 5)),
         "envelope": st.integers(0, len(ENVELOPE_SAMPLES) - 1),
         "gain": st.integers(-SMALL_GAIN, SMALL_GAIN),
         "phase": word,
@@ -181,9 +181,10 @@ def joined(blocks):
 def kernels(*, compiled):
     """The kernels as they are, or every one of them as plain Python."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, kernel in list(vars(_kernels).items()):
-            if hasattr(kernel, "py_func") and not compiled:
-                patch.setattr(_kernels, name, kernel.py_func)
+        for module in (_kernels, _dense_kernels, _line_kernels):
+            for name, kernel in list(vars(module).items()):
+                if hasattr(kernel, "py_func") and not compiled:
+                    patch.setattr(module, name, kernel.py_func)
         yield
 
 

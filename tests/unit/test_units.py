@@ -61,3 +61,38 @@ def test_gains_beyond_full_scale_are_refused() -> None:
     for bad in (1.0000001, math.nan):
         with pytest.raises(ResourceError, match="amplitude"):
             units.gain_word(bad, what="amplitude")
+
+
+@pytest.mark.parametrize(
+    ("period_s", "expected"),
+    [
+        (1e-9, Fraction(1, 10**9)),
+        (5e-10, Fraction(1, 2 * 10**9)),
+        (1 / 2.4e9, Fraction(1, 2_400_000_000)),
+        (4.166666666666667e-10, Fraction(1, 2_400_000_000)),
+        (1 / 3e9, Fraction(1, 3 * 10**9)),
+        (1e-9 / 3, Fraction(1, 3 * 10**9)),
+        (1 / 4.5e9, Fraction(1, 4_500_000_000)),
+        (3e-10, Fraction(3, 10**10)),
+        (7e-10, Fraction(7, 10**10)),
+        (9.99e-13, Fraction(999, 10**15)),
+        (3.3333e-10, Fraction(33333, 10**14)),
+    ],
+)
+def test_a_clock_has_a_whole_frequency_or_the_printed_period(period_s: float, expected: Fraction) -> None:
+    assert units.clock_period(period_s) == expected
+
+
+@given(st.integers(10**6, 10**11), st.integers(-1, 1), st.integers(0, 10**9))
+def test_ticks_of_a_clock_survive_seconds_and_back(frequency_hz: int, ulp: int, ticks: int) -> None:
+    period_s = float(Fraction(1, frequency_hz))
+    period_s += ulp * math.ulp(period_s)
+    tick_s = units.clock_period(period_s)
+    assert tick_s == Fraction(1, frequency_hz)
+    assert units.to_ticks(units.to_seconds(ticks, tick_s), tick_s) == ticks
+
+
+def test_frequency_words_are_of_two_to_the_minus_32_turns_and_stay_in_range():
+    tick_s = Fraction(1, 10**9)
+    words = units.frequency_words(np.array([0.0, 250e6, -250e6, 0.1, 0.2, 0.5e9, -0.5e9]), tick_s)
+    assert words.tolist() == [0, 2**30, -(2**30), 0, 1, 2**31 - 1, -(2**31)]

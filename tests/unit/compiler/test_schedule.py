@@ -8,7 +8,6 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 from qctrl.compiler import lower, schedule
-from qctrl.compiler.tables import gather
 from qctrl.protocol import FlowOp
 from qctrl.units import phase_word
 from tests.unit.compiler import trio
@@ -16,8 +15,8 @@ from tests.unit.compiler import trio
 CALIBRATION = trio.calibration()
 
 
-def scheduled(circuit):
-    return schedule(lower(circuit, CALIBRATION), CALIBRATION)
+def scheduled(circuit, **options):
+    return schedule(lower(circuit, CALIBRATION), CALIBRATION, **options)
 
 
 def starts(pulses, port):
@@ -37,6 +36,22 @@ def test_gates_wait_in_the_ground_state_and_measurements_end_together():
     assert starts(pulses, "q1.drive") == [0, 28]
     assert starts(pulses, "f0.readout") == [56, 56]
     assert pulses.captures["start_ticks"].tolist() == [216, 216]
+
+
+def test_gates_start_as_soon_as_possible_on_request():
+    circuit = QuantumCircuit(2, 2)
+    circuit.sx(0)
+    circuit.sx(1)
+    circuit.delay(3, 1)
+    circuit.sx(1)
+    circuit.measure([0, 1], [0, 1])
+    pulses = scheduled(circuit, method="asap")
+    pulses.verify()
+    assert starts(pulses, "q0.drive") == [0]
+    assert starts(pulses, "q1.drive") == [0, 32]
+    assert starts(pulses, "f0.readout") == [24, 64]
+    assert pulses.captures["start_ticks"].tolist() == [184, 224]
+    assert pulses.block_ticks.tolist() == [624]
 
 
 def test_delays_keep_their_length_and_barriers_align():
@@ -154,9 +169,3 @@ def test_a_passive_reset_only_waits():
     pulses = scheduled(circuit)
     assert pulses.block_ticks.tolist() == [100_064]
     assert starts(pulses, "q2.drive") == [4, 100_036]
-
-
-def test_gather_lists_members_with_their_owners():
-    members, owners = gather(np.array([0, 2, 2, 5]), np.array([2, 0, 1, 2]))
-    assert members.tolist() == [2, 3, 4, 0, 1, 2, 3, 4]
-    assert owners.tolist() == [0, 0, 0, 1, 1, 3, 3, 3]

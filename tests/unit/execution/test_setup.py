@@ -97,3 +97,16 @@ def test_port_that_is_not_wired_is_told_with_its_place(build):
 def test_port_that_may_put_nothing_out_is_left_out(build):
     wiring = changed(WIRING, "c01.flux: {kind: flux,", "c01.flux: {kind: flux, max_amplitude: 0.0,")
     assert "c01.flux" not in [port.name for port in build(wiring=wiring).ports]
+
+
+def test_carrier_beyond_the_bandwidth_of_its_port_is_refused(build):
+    far = r"qubits\.q1\.frequency is \+3e\+08 Hz from the LO of q1\.drive, which carries 2e\+08 Hz; move the LO"
+    narrow = changed(
+        WIRING,
+        "q1.drive: {kind: iq_drive, lo: lo_drive, sample_rate: 1.0e9, full_scale_v: 0.5, bandwidth: 4.5e8",
+        "q1.drive: {kind: iq_drive, lo: lo_drive, sample_rate: 1.0e9, full_scale_v: 0.5, bandwidth: 2.0e8",
+    )
+    with pytest.raises(ConfigError, match=far):
+        build(wiring=narrow)
+    with pytest.raises(ConfigError, match=r"readout\.frequency is .* LO of f0\.readout.*; .* LO of f0\.acquire"):
+        build(wiring=changed(WIRING, "frequency: 7.0e9", "frequency: 6.0e9"))

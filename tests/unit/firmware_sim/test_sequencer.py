@@ -5,7 +5,9 @@ from firmware_sim.physics.branches import Branch
 from firmware_sim.physics.random import Draws, stream_key
 from firmware_sim.physics.states import ground
 from firmware_sim.sequencer import Sequencer
-from qctrl.errors import InstrumentFault, TimingError
+from qctrl.errors import InstrumentFault
+from qctrl.protocol import FlowOp
+from qctrl.protocol.flow import instruction
 from tests.unit.firmware_sim import toys
 
 
@@ -75,9 +77,70 @@ def test_branch_that_all_shots_take_splits_nothing():
     assert len(physics.played) == 3
 
 
-def test_bit_may_not_be_read_before_its_latency_has_passed():
-    with pytest.raises(TimingError, match=r"flow 1 reads bit 0 at tick 523, but it is readable from tick 524"):
-        sequencer_of(toys.reset(toys.LATENCY_TICKS - 1), FakePhysics()).run(begin(2, 2))
+def test_a_branch_waits_in_silence_until_its_bit_is_readable():
+    physics = FakePhysics()
+    sequencer_of(toys.reset(toys.LATENCY_TICKS - 30), physics).run(begin(2, 2))
+    read = toys.PULSE_TICKS + toys.WINDOW_TICKS + toys.LATENCY_TICKS
+    assert [(call[0], call[1][0]) for call in physics.played[:3]] == [
+        (0, read - 30),
+        (read - 30, 30),
+        (read, toys.PULSE_TICKS),
+    ]
+
+
+def test_a_capture_that_is_played_again_overwrites_its_bit():
+    class Alternating(FakePhysics):
+        def play(self, branches, lines, start_ticks, captures=(), *, final=False):
+            self.played.append(start_ticks)
+            for branch in branches:
+                branch.bits[:, 0] = len(self.played) % 2
+            return list(branches)
+
+    rows = [
+        instruction(FlowOp.LOAD, 3, 0),
+        instruction(FlowOp.LOAD, 1, 1),
+        toys.PLAY,
+        instruction(FlowOp.SUB, 0, 0, 8, 1),
+        instruction(FlowOp.BRANCH_IF, 0, 2, 1),
+        toys.END,
+    ]
+    program = toys.program([(toys.measure(0, 0), toys.WINDOW_TICKS)], rows)
+    physics = Alternating()
+    (branch,) = sequencer_of(program, physics).run(begin(4, 1))
+    assert physics.played == [0, toys.WINDOW_TICKS, 2 * toys.WINDOW_TICKS]
+    assert branch.bits[:, 0].tolist() == [1, 1, 1, 1]
+
+
+def test_shots_split_by_a_register_and_meet_again():
+    physics = FakePhysics()
+    first = toys.WINDOW_TICKS + toys.LATENCY_TICKS
+    rows = [
+        toys.PLAY,
+        instruction(FlowOp.READ_BITS, 0, 0, 1),
+        instruction(FlowOp.BRANCH_IF, 0, 5, 1),
+        instruction(FlowOp.PLAY_BLOCK, 1),
+        instruction(FlowOp.JUMP, 0, 6),
+        instruction(FlowOp.PLAY_BLOCK, 2),
+        instruction(FlowOp.PLAY_BLOCK, 1),
+        toys.END,
+    ]
+    blocks = [(toys.measure(0, 0), first), ([], toys.PULSE_TICKS), ([], toys.PULSE_TICKS)]
+    sequencer_of(toys.program(blocks, rows), physics).run(begin(6, 1))
+    assert [(call[0], call[2]) for call in physics.played] == [
+        (0, 1),
+        (first, 1),
+        (first, 1),
+        (first + toys.PULSE_TICKS, 2),
+    ]
+
+
+def test_a_long_calculation_gives_signs_of_life():
+    rows = [instruction(FlowOp.LOAD, 1, 0), instruction(FlowOp.JUMP, 0, 0), toys.END]
+    steps = []
+    program = toys.program([([], toys.PULSE_TICKS)], rows, n_captures=0)
+    with pytest.raises(InstrumentFault, match="more than 5000"):
+        sequencer_of(program, FakePhysics(), 5000, steps).run(begin(1, 1))
+    assert len(steps) == 4
 
 
 def test_loop_without_end_meets_the_iteration_limit():

@@ -75,3 +75,14 @@ def test_text_is_postfix_with_names():
 def test_a_malformed_expression_is_refused(steps):
     with pytest.raises(CompileError, match="parameter expression"):
         Expression(steps).verify(2)
+
+
+def test_arguments_replace_parameters():
+    form = Expression((("parameter", 1), ("parameter", 0), ("mul", 0), ("constant", 1.0), ("add", 0)))
+    assert form.parameters == {0, 1}
+    half_open = form.substitute([0.5, Expression((("parameter", 3), ("sin", 0)))])
+    assert half_open.parameters == {3}
+    assert half_open.evaluate(np.array([[0.0, 0.0, 0.0, 0.3]])) == pytest.approx(0.5 * math.sin(0.3) + 1)
+    closed = form.substitute([0.5, 4.0])
+    assert closed.parameters == frozenset()
+    assert closed.evaluate(np.empty((1, 0))).tolist() == [3.0]

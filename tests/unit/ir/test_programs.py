@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter
+from qiskit.circuit import Instruction, Parameter
 
-from qctrl.compiler import lower, schedule
+from qctrl import pulse
+from qctrl.compiler import lower, make_gate, schedule
 from qctrl.errors import CompileError
 from tests.unit.compiler import trio
 
@@ -91,3 +93,35 @@ def test_blocks_off_their_grid_are_refused():
     pulses = schedule(gates(), trio.calibration())
     with pytest.raises(CompileError, match="blocks are on their grid"):
         replace(pulses, block_ticks=pulses.block_ticks + 1).verify()
+
+
+def opened():
+    a = Parameter("a")
+    steps = [pulse.set_frequency("q0.drive", 4.9e9 + a), pulse.play("q0.drive", pulse.constant(24e-9, amp=a))]
+    gate = make_gate("mine", [0], [a], lambda _: steps)
+    circuit = QuantumCircuit(1)
+    circuit.append(Instruction("mine", 1, 0, [a]), [0])
+    return schedule(lower(circuit, trio.calibration(), {("mine", (0,)): gate}), trio.calibration())
+
+
+def test_open_values_and_tunes_are_read_only_and_consistent():
+    pulses = opened()
+    pulses.verify()
+    assert not pulses.play_values.flags.writeable
+    assert not pulses.tunes.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: {"expressions": p.expressions[:1]}, "values have expressions"),
+        (lambda p: {"values": p.values[:1]}, "values exist"),
+        (lambda p: {"play_values": np.zeros(2, np.int32)}, "every play has a value or none"),
+        (lambda p: {"tunes": changed(p.tunes, "frame", 0, 9)}, "tunes have frames"),
+        (lambda p: {"tunes": changed(p.tunes, "start_ticks", 1, 99)}, "tunes lie inside their block"),
+    ],
+)
+def test_inconsistent_open_values_are_refused(change, message):
+    pulses = opened()
+    with pytest.raises(CompileError, match=message):
+        replace(pulses, **change(pulses)).verify()

@@ -11,6 +11,7 @@ import pytest
 
 import qctrl.protocol
 from qctrl.protocol import BLOCK, CAPTURE, DISCRIMINATOR, EVENT, Patch, Program, flow
+from tests.reference.flow import COMPUTE
 from tests.unit.protocol.test_protocol_artefacts import results, run, setup
 from tests.unit.protocol.test_protocol_programs import program
 
@@ -69,3 +70,14 @@ def test_the_page_plays_a_block(codec: dict[str, Any]) -> None:
 
 def test_the_page_counts_bits(codec: dict[str, Any]) -> None:
     assert codec["counts"](results().to_bytes(), 0) == 2
+
+
+@pytest.mark.parametrize(("a", "b", "width"), [(200, 7, 8), (7, 200, 8), (3, 3, 64), (2**64 - 1, 0, 64), (1, 64, 64)])
+def test_the_page_computes_as_the_interpreter_does(codec: dict[str, Any], a: int, b: int, width: int) -> None:
+    for op, reference in COMPUTE.items():
+        assert codec["compute"](op, a, b, width) == reference(a, b) % 2**width
+
+
+def test_the_page_names_every_instruction() -> None:
+    for op in flow.FlowOp:
+        assert re.search(rf"\b{op.name.lower()}\b", TEXT)

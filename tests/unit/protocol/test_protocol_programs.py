@@ -141,6 +141,63 @@ def test_an_inconsistent_program_is_refused(column: str, index: int, field: str,
         Program.from_bytes(bad.to_bytes())
 
 
+ROWS = [
+    flow.instruction(FlowOp.LOAD, 5, 1, 0, 7),
+    flow.instruction(FlowOp.READ_BITS, 0, 0, 2),
+    flow.instruction(FlowOp.WRITE_BITS, 1, 0, 1),
+    flow.instruction(FlowOp.NOT, 0, 1, 64),
+    flow.instruction(FlowOp.ADD, 0, 1, 8, 1),
+    flow.instruction(FlowOp.BRANCH_IF, 1, 0, 1),
+    flow.instruction(FlowOp.END),
+]
+
+
+def classical(**changes: object) -> Program:
+    return program(flow=np.array(ROWS, FLOW), n_clbits=2, **changes)
+
+
+def test_classical_instructions_survive_the_wire_and_are_listed() -> None:
+    sent = classical()
+    got = Program.from_bytes(sent.to_bytes())
+    assert got.to_bytes() == sent.to_bytes()
+    assert got.n_registers == 2
+    assert got.text().splitlines()[0].endswith("2 bits, 4 rows, 2 registers")
+    assert got.text().splitlines()[-7:] == [
+        "   0 load r1 = 30064771077",
+        "   1 read_bits r0 = c0..c1",
+        "   2 write_bits c1 = r0",
+        "   3 not r1 = r0 mod 2**64",
+        "   4 add r1 = r0, r1 mod 2**8",
+        "   5 branch_if r1 != 0 -> 0",
+        "   6 end",
+    ]
+
+
+BAD_CLASSICAL = [
+    (0, "target", 4096, "flow 0: register 4096 of 4096"),
+    (0, "flags", 1, "reserved bits"),
+    (1, "flags", 3, "flow 1: 3 bits from bit 0 of 2"),
+    (1, "flags", 0, "width is not 1 to 64"),
+    (1, "second", 1, "reserved bits"),
+    (2, "operand", 2, "1 bits from bit 2 of 2"),
+    (3, "operand", 5000, "register 5000 of 4096"),
+    (3, "flags", 65, "width is not 1 to 64"),
+    (4, "second", 4096, "register 4096 of 4096"),
+    (5, "operand", 4096, "register 4096 of 4096"),
+    (5, "target", 9, "target 9 of 7"),
+    (5, "flags", 2, "reserved bits"),
+    (6, "operand", 1, "reserved bits"),
+]
+
+
+@pytest.mark.parametrize(("index", "field", "value", "message"), BAD_CLASSICAL)
+def test_an_inconsistent_calculation_is_refused(index: int, field: str, value: int, message: str) -> None:
+    rows = np.array(ROWS, FLOW)
+    rows[index][field] = value
+    with pytest.raises(ProtocolError, match=message):
+        program(flow=rows, n_clbits=2).verify()
+
+
 def test_plays_may_not_overlap_on_a_frame() -> None:
     events = np.zeros(2, EVENT)
     events["length_ticks"] = 4

@@ -45,14 +45,14 @@ def test_a_circuit_may_have_fewer_qubits_but_not_more(target):
         check_isa(QuantumCircuit(3), target, device="pair2")
 
 
-def test_control_flow_is_refused_unless_the_target_has_it(target):
-    from qiskit.circuit import IfElseOp
-
+def test_bodies_of_control_flow_are_checked_too(target):
     circuit = QuantumCircuit(2, 1)
-    with circuit.if_test((circuit.clbits[0], 1)):
+    with circuit.if_test((circuit.clbits[0], 1)), circuit.for_loop(range(3)):
+        circuit.x(1)
+        circuit.break_loop()
+    circuit.store(circuit.clbits[0], True)
+    check_isa(circuit, target, device="pair2")
+    with circuit.while_loop((circuit.clbits[0], 1)), circuit.box():
         circuit.h(1)
-    with pytest.raises(UnsupportedInstructionError, match=r"instruction if_else on qubits \(1\)"):
-        check_isa(circuit, target, device="pair2")
-    target.add_instruction(IfElseOp, name="if_else")
     with pytest.raises(UnsupportedInstructionError, match=r"instruction h on qubits \(1\)"):
         check_isa(circuit, target, device="pair2")

@@ -5,14 +5,26 @@ from pathlib import Path
 
 import pytest
 from qiskit import QuantumCircuit, transpile
+from qiskit.circuit.classical import expr, types
 from qiskit.circuit.random import random_circuit
 
 from qctrl.calibration import load, loads
+from qctrl.provider.isa import check_isa
 from qctrl.provider.target import build_target
 
 FOLDER = Path(__file__).parents[3] / "calibrations"
 CHAIN = (FOLDER / "chain5" / "nominal.yaml").read_text()
 LEVELS = [0, 1, 2, 3]
+CONTROL_FLOW = [
+    "if_else",
+    "while_loop",
+    "for_loop",
+    "switch_case",
+    "break_loop",
+    "continue_loop",
+    "box",
+    "store",
+]
 
 
 def changed(*pairs: tuple[str, str]):
@@ -44,7 +56,8 @@ def test_target_states_the_grid_and_every_operation():
     target = changed()
     assert (target.num_qubits, target.dt, target.granularity, target.min_length) == (5, 1e-9, 1, 1)
     assert (target.pulse_alignment, target.acquire_alignment) == (1, 1)
-    assert list(target.operation_names) == ["rz", "sx", "x", "cz", "measure", "reset", "delay"]
+    played = ["rz", "sx", "x", "cz", "measure", "reset", "delay"]
+    assert list(target.operation_names) == [*played, *CONTROL_FLOW]
     assert target.concurrent_measurements == [[0], [1], [2], [3], [4]]
     assert target["rz"][0,].duration == 0.0
     assert target["rz"][0,].error == 0.0
@@ -148,3 +161,31 @@ def test_alap_scheduling_ends_on_whole_ticks(level, granularity):
     assert duration == round(duration)
     starts = result.op_start_times
     assert all(start % granularity == 0 for start in starts)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_circuits_with_control_flow_transpile(level):
+    target = changed()
+    circuit = QuantumCircuit(3, 3)
+    count = circuit.add_var("count", expr.lift(0, types.Uint(8)))
+    circuit.h(0)
+    circuit.measure(0, 0)
+    with circuit.if_test((0, 1)) as else_:
+        circuit.cx(0, 2)
+    with else_:
+        circuit.cx(1, 2)
+    with circuit.while_loop(expr.less(count, 3)):
+        circuit.store(count, expr.add(count, 1))
+        circuit.h(2)
+        circuit.measure(2, 1)
+        with circuit.if_test((1, 1)):
+            circuit.break_loop()
+        circuit.continue_loop()
+    with circuit.for_loop(range(3)) as value:
+        circuit.rx(value * 0.1, 0)
+    with circuit.switch(circuit.cregs[0]) as case, case(1):
+        circuit.y(0)
+    with circuit.box():
+        circuit.swap(0, 1)
+    found = transpile(circuit, target=target, optimization_level=level, seed_transpiler=1)
+    check_isa(found, target, device="chain5")

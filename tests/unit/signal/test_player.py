@@ -22,7 +22,7 @@ from qctrl.protocol import (
     Setup,
     flow,
 )
-from qctrl.signal import CaptureWindow, Player, _kernels, carrier
+from qctrl.signal import CaptureWindow, Player, _dense_kernels, _kernels, _line_kernels, carrier
 
 ONE = 2**30
 DRIVE_FTW, READOUT_FTW = 123456789012345, -98765432109876
@@ -85,9 +85,10 @@ def words(*values):
 @pytest.fixture(params=["compiled", "interpreted"], autouse=True)
 def _both_forms(request, monkeypatch):
     if request.param == "interpreted":
-        for name, kernel in list(vars(_kernels).items()):
-            if hasattr(kernel, "py_func"):
-                monkeypatch.setattr(_kernels, name, kernel.py_func)
+        for module in (_kernels, _dense_kernels, _line_kernels):
+            for name, kernel in list(vars(module).items()):
+                if hasattr(kernel, "py_func"):
+                    monkeypatch.setattr(module, name, kernel.py_func)
 
 
 def test_ports_get_arrays_of_their_kind_and_rate():

@@ -2,15 +2,17 @@
 
 import cmath
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qctrl.protocol import Mixer, Port
+from qctrl.protocol import EVENT, EventOp, Mixer, Port
 from qctrl.signal import _kernels
-from qctrl.signal.setup_chain import predistortion_section
+from qctrl.signal.filters import predistortion_section
+from qctrl.signal.line import OutputLine
 from tests.reference import player as reference
 
 both_forms = pytest.mark.parametrize("compiled", [True, False])
@@ -44,26 +46,6 @@ def test_a_phasor_is_exact_to_a_few_roundings(compiled, word):
 
 
 @both_forms
-@pytest.mark.parametrize("step", [0, 1, 2**47, 2**48 - 12345])
-def test_a_modulated_envelope_is_added_to_what_is_there(compiled, step):
-    envelope, word = noise(1, 17), 2**48 - 7
-    out = np.ones(34)
-    kernel("add_modulated", compiled)(envelope, -0.5, word, step, out)
-
-    turns = [(word + k * step) % 2**48 / 2**48 for k in range(17)]
-    expected = 1 + 1j - 0.5 * envelope * np.exp(2j * np.pi * np.array(turns))
-    assert np.allclose(out.view(complex), expected, rtol=0, atol=1e-14)
-
-
-@both_forms
-def test_a_real_envelope_adds_its_real_part(compiled):
-    envelope, out = noise(2, 9), np.ones(12)
-    kernel("add_real", compiled)(envelope, 0.25, out)
-
-    assert np.array_equal(out, np.concatenate((1 + 0.25 * envelope.real, np.ones(3))))
-
-
-@both_forms
 @pytest.mark.parametrize("real", [True, False])
 @pytest.mark.parametrize(("amplitude", "tau_s"), [(0.2, 1e-8), (-0.3, 4e-9)])
 def test_iir_agrees_with_the_reference(compiled, real, amplitude, tau_s):
@@ -78,13 +60,15 @@ def test_iir_agrees_with_the_reference(compiled, real, amplitude, tau_s):
 @both_forms
 @pytest.mark.parametrize("real", [True, False])
 @pytest.mark.parametrize("taps", [(0.5,), (0.7, -0.2, 0.1)])
-def test_fir_agrees_with_the_reference(compiled, real, taps):
+def test_fir_agrees_with_the_reference_and_owes_its_tail_to_the_next_samples(compiled, real, taps):
     x = noise(4, 20, real=real)
-    extended = np.concatenate((np.full(len(taps) - 1, 0.25), x))
-    out = np.zeros_like(x)
-    kernel("predistort_fir", compiled)(np.array(taps), extended, out)
+    tail, parts = np.zeros(len(taps) - 1, dtype=x.dtype), []
+    for part in (x[:1], x[1:12], x[12:]):
+        out = np.empty(len(part) + len(tail), dtype=x.dtype)
+        kernel("predistort_fir", compiled)(np.array(taps), tail, part, out)
+        parts.append(out[: len(part)])
 
-    assert np.allclose(out, reference.convolve(x.tolist(), 0.25, taps), rtol=0, atol=1e-14)
+    assert np.allclose(np.concatenate(parts), reference.convolve(x.tolist(), 0.0, taps), rtol=0, atol=1e-14)
 
 
 @both_forms
@@ -112,46 +96,40 @@ def test_iq_ports_mix_by_a_matrix_that_turns(compiled):
 def test_finishing_iq_samples_agrees_with_the_reference(compiled):
     x = noise(7, 200)
     expected = [reference.quantise(DRIVE, reference.correct_mixer(DRIVE, value)) for value in x.tolist()]
-    correction = np.array([*DRIVE.mixer.matrix, DRIVE.mixer.offset_i, DRIVE.mixer.offset_q])
+    flat = x.view(np.float64)
+    numbers = OutputLine(DRIVE, Fraction(1, 10**9), 0.0).numbers.numbers
+    kernel("correct", compiled)(numbers, 2, flat)
 
-    assert kernel("finish_iq", compiled)(correction, 0.8, 8191.0, x) == -1
-    assert np.array_equal(x, expected)
-
-
-@both_forms
-@pytest.mark.parametrize("value", [0.9, -0.9j, complex(0, math.nan)])
-def test_the_first_iq_sample_out_of_range_is_named(compiled, value):
-    x = np.array([0.1, value, value, 0.2], dtype=complex)
-    correction = np.array([1.0, 0.0, 0.0, 1.0, 0.0, 0.0])
-
-    assert kernel("finish_iq", compiled)(correction, 0.8, 8191.0, x) == 1
+    assert kernel("finish", compiled)(0.8 * 8191, 1 / 8191, flat) == -1
+    assert np.allclose(x, expected, rtol=1e-15, atol=0)
 
 
 @both_forms
-def test_finishing_real_samples_rounds_to_codes_and_names_the_first_out_of_range(compiled):
-    x = np.array([0.5, 1.5, -0.2]) / 127
-    assert kernel("finish_real", compiled)(1.0, 127.0, x) == -1
-    assert (x * 127).tolist() == [0, 2, 0]
+@pytest.mark.parametrize("value", [101.0, -101.0, math.nan, math.inf])
+def test_the_first_value_out_of_range_is_named_and_nothing_is_rounded(compiled, value):
+    x = np.array([0.1, value, value, 0.2])
 
-    assert kernel("finish_real", compiled)(0.5, 127.0, np.array([0.5, -0.6, 0.7])) == 1
-    assert kernel("finish_real", compiled)(0.5, 127.0, np.array([math.nan])) == 0
+    assert kernel("finish", compiled)(100.0, 1 / 127, x) == 1
+    assert x[0] == 0.1
 
 
 @both_forms
-def test_a_block_moves_registers_and_resolves_captures(compiled):
-    columns = _kernels
-    events = np.zeros((4, columns.EVENT_COLUMNS), dtype=np.int64)
-    events[:, columns.OP] = 2, 3, 1, 0
-    events[0, columns.PHASE] = 2**32 - 5
-    events[1, columns.FTW] = -12345
-    events[2, columns.PHASE] = 9
-    events[3, [columns.START, columns.LENGTH, columns.GAIN]] = 4, 2, 2**30
-    frames = np.array([[0, 777, 1]])
-    out = np.zeros(16)
-    kernel("render_block", compiled)(events, 10**10, np.array([[2, 0, 1]]), frames, np.ones(2, complex), out)
+def test_finishing_rounds_to_codes_half_to_even(compiled):
+    x = np.array([0.5, 1.5, -0.2, 127.0])
+    assert kernel("finish", compiled)(127.0, 1 / 127, x) == -1
 
-    assert frames.tolist() == [[0, -12345, 2**32 - 4]]
-    assert events[2, [columns.FTW, columns.WINDOW_PHASE]].tolist() == [-12345, 5]
-    words = [(-12345 * (10**10 + 4 + 2 * k) + ((2**32 - 4) << 16)) % 2**48 for k in range(2)]
-    expected = np.concatenate((np.zeros(2), np.exp(2j * np.pi * np.array(words) / 2**48), np.zeros(4)))
-    assert np.allclose(out.view(complex), expected, rtol=0, atol=1e-14)
+    assert np.allclose(x * 127, [0, 2, 0, 127], rtol=1e-15, atol=0)
+    assert not np.signbit(x).any()
+
+
+@both_forms
+def test_an_acquire_port_resolves_captures_with_the_registers_of_their_time(compiled):
+    events = np.zeros(4, dtype=EVENT)
+    events["op"] = EventOp.SHIFT_PHASE, EventOp.SET_FREQUENCY, EventOp.CAPTURE, EventOp.SHIFT_PHASE
+    events["phase"] = 2**32 - 5, 2**32 - 1, 9, 3
+    events["gain"][1] = -12345
+    frames, carriers = np.array([[0, 777, 1]]), np.zeros((4, 2), dtype=np.int64)
+    kernel("open_captures", compiled)(events, np.zeros(1, dtype=np.uint32), frames, carriers)
+
+    assert frames.tolist() == [[0, -12345, 2**32 - 1]]
+    assert carriers[2].tolist() == [-12345, 5]

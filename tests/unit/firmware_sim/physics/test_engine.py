@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from firmware_sim.physics.branches import split_by_bit
+from firmware_sim.physics.branches import split
 from firmware_sim.physics.cache import OperatorCache
 from firmware_sim.physics.engine import Engine
 from firmware_sim.physics.propagators import hamiltonians
@@ -301,11 +301,11 @@ def test_a_cluster_beyond_four_qubits_is_reported_as_unsafe(bench, chain5, shape
     assert rig.engine.statistics()["approximation"] == "unsafe"
 
 
-def test_branches_split_by_bit_keep_their_shots(bench, pair2):
+def test_branches_split_in_two_keep_their_shots(bench, pair2):
     rig = bench(pair2)
     branch = rig.begin(6)[0]
     branch.bits[[1, 4], 0] = 1
-    parts = split_by_bit(branch, 0)
+    parts = split(branch, branch.bits[:, 0] != 0)
     assert parts[1].shots.tolist() == [1, 4]
     assert parts[0].shots.tolist() == [0, 2, 3, 5]
     assert parts[0].binding == 0

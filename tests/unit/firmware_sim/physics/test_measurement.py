@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from firmware_sim.physics.branches import split_by_bit
+from firmware_sim.physics.branches import split
 
 WINDOW = 400
 
@@ -122,11 +122,11 @@ def test_a_conditional_pulse_resets_the_qubit(bench, first_qubit, pair2, shapes)
     (branch,) = rig.begin(500)
     after = []
     for part in rig.engine.play([branch], lines, 0, [capture]):
-        for value, split in split_by_bit(part, 0).items():
+        for value, chosen in split(part, part.bits[:, 0] != 0).items():
             block = rig.lines(20)
             if value:
                 rig.drive(block, "q0", 0, rig.pi_amplitude("q0", envelope) * envelope, start_ticks=500)
-            after += rig.engine.play([split], block, 500)
+            after += rig.engine.play([chosen], block, 500)
     assert len(after) >= 2
     assert rig.engine.populations(after)[0, 0] > 0.98
 

@@ -1,0 +1,148 @@
+"""Both readers of circuits, the C API and plain Python, make the same gate program, and it is consistent."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit.circuit import Clbit, Duration, Gate, Parameter, ParameterVector
+from qiskit.circuit.classical import expr
+from qiskit.circuit.library import GlobalPhaseGate
+
+from qctrl.compiler import assemble, schedule
+from qctrl.compiler.lower import lower_fast, lower_slowly
+from qctrl.ir import gate_text
+from tests.unit.compiler import trio
+
+N_QUBITS, N_CLBITS = 3, 4
+CALIBRATION, SETUP = trio.calibration(), trio.setup()
+A, B, V = Parameter("a"), Parameter("2*a"), ParameterVector("v", 2)
+"""One is named like an expression of the other."""
+
+qubits = st.integers(0, N_QUBITS - 1)
+delays = st.sampled_from([(0, "dt"), (100, "dt"), (20, "ns"), (0.1, "us"), (7e3, "ps")])
+angles = st.one_of(
+    st.floats(-20, 20),
+    st.integers(-3, 3),
+    st.sampled_from(
+        [A, B, V[0], V[1], 2 * A, A + B, A - A, (A * B).sin() + 1, (A + V[0]) + B, A + (V[0] + B), np.float32(0.1)]
+    ),
+    st.just((A * 2).bind({A: 0.3})),
+)
+gates = st.one_of(
+    st.tuples(st.just("rz"), qubits, angles),
+    st.tuples(st.just("sx"), qubits),
+    st.tuples(st.just("x"), st.integers(0, 1)),
+    st.tuples(st.just("cz"), st.sampled_from([(0, 1), (1, 0), (1, 2)])),
+    st.tuples(st.just("delay"), qubits, delays),
+    st.tuples(st.just("measure"), qubits, st.integers(0, N_CLBITS - 1)),
+    st.tuples(st.just("barrier"), st.lists(qubits, max_size=3, unique=True)),
+    st.tuples(st.just("reset"), qubits),
+    st.tuples(st.just("global_phase")),
+)
+
+
+def build(steps) -> QuantumCircuit:
+    circuit = QuantumCircuit(N_QUBITS, N_CLBITS)
+    for name, *rest in steps:
+        match name:
+            case "rz":
+                circuit.rz(rest[1], rest[0])
+            case "cz":
+                circuit.cz(*rest[0])
+            case "delay":
+                circuit.delay(rest[1][0], rest[0], rest[1][1])
+            case "barrier":
+                circuit.barrier(rest[0])
+            case "global_phase":
+                circuit.append(GlobalPhaseGate(0.5), [])
+            case _:
+                getattr(circuit, name)(*rest)
+    return circuit
+
+
+def same(circuit, calibration=CALIBRATION):
+    fast, slow = lower_fast(circuit, calibration), lower_slowly(circuit, calibration)
+    assert fast is not None
+    for name in ("instructions", "segments", "barrier_qubits", "flow"):
+        one, two = getattr(fast, name), getattr(slow, name)
+        assert one.dtype == two.dtype
+        assert one.tolist() == two.tolist()
+        assert not one.flags.writeable
+    for name in ("sites", "expressions", "n_qubits", "interface"):
+        assert getattr(fast, name) == getattr(slow, name)
+    assert gate_text(fast) == gate_text(slow)
+    fast.verify()
+    return fast
+
+
+@given(steps=st.lists(gates, max_size=30))
+@example(steps=[("reset", 0), ("reset", 1), ("reset", 0), ("sx", 0), ("reset", 2), ("reset", 0)])
+@settings(deadline=None, max_examples=150)
+def test_both_readers_agree_and_every_stage_keeps_its_promises(steps):
+    gates = same(build(steps))
+    pulses = schedule(gates, CALIBRATION)
+    pulses.verify()
+    assemble(pulses, SETUP).program.verify()
+
+
+@pytest.mark.parametrize("n", [100, 3000, 40_000])
+def test_columns_grow_with_the_circuit(n):
+    circuit = QuantumCircuit(N_QUBITS)
+    for k in range(n):
+        match k % 4:
+            case 0:
+                circuit.rz(A, k % 3)
+            case 1:
+                circuit.barrier()
+            case 2:
+                circuit.reset(0)
+            case _:
+                circuit.delay(20, 1, "ns")
+    if n > 3000:
+        fast = lower_fast(circuit, CALIBRATION)
+        fast.verify()
+        assert (len(fast.instructions), len(fast.barrier_qubits)) == (n, 3 * n // 4)
+    else:
+        same(circuit)
+
+
+def test_registers_that_are_stretches_of_the_bits_or_not():
+    bits = [Clbit() for _ in range(4)]
+    circuit = QuantumCircuit(1)
+    circuit.add_bits(bits)
+    for name, chosen in (("low", [0, 1]), ("back", [3, 2]), ("all", [0, 1, 2, 3]), ("none", [])):
+        circuit.add_register(ClassicalRegister(name=name, bits=[bits[k] for k in chosen]))
+    circuit.measure(0, 2)
+    assert same(circuit).interface.cregs == (
+        ("low", (0, 1)),
+        ("back", (3, 2)),
+        ("all", (0, 1, 2, 3)),
+        ("none", ()),
+    )
+
+
+UNSEEN = {
+    "custom gate": lambda c: c.append(Gate("sx", 1, []), [0]),
+    "long name": lambda c: c.append(Gate("a_gate_with_a_very_long_name", 1, []), [0]),
+    "angle that is not a number": lambda c: c.rz(float("nan"), 0),
+    "angle beyond all phases": lambda c: c.rz(1e9, 0),
+    "open delay": lambda c: c.delay(Parameter("t"), 0),
+    "delay off the grid": lambda c: c.delay(1.5, 0, "ns"),
+    "gate that the device lacks": lambda c: c.h(0),
+    "pair that the device lacks": lambda c: c.cz(0, 2),
+    "three qubits": lambda c: c.ccx(0, 1, 2),
+    "matrix": lambda c: c.unitary([[1, 0], [0, 1]], [0]),
+    "control flow": lambda c: c.if_test((0, True), QuantumCircuit(1), [0], []),
+    "store": lambda c: c.store(c.clbits[0], True),
+    "variable": lambda c: c.add_var("v", expr.lift(False)),
+    "delay as an expression": lambda c: c.delay(expr.lift(Duration.ns(100)), 0),
+}
+
+
+@pytest.mark.parametrize("build", UNSEEN.values(), ids=UNSEEN)
+def test_what_the_c_api_cannot_show_is_left_to_the_slow_reader(build):
+    circuit = QuantumCircuit(3, 1)
+    circuit.sx(0)
+    build(circuit)
+    assert lower_fast(circuit, CALIBRATION) is None
