@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from qctrl.protocol import Program, Setup
     from qctrl.signal.setup_chain import Group, Samples
+
+MANY_EVENTS: Final = 256
+"""Events on a port from which on cached responses pay for being worked out, and their kernels for being loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Player:
         self._frames = self._initial_frames.copy()
         self._chain = SetupChain(setup)
         self._grouped = {index: group for group in self._chain.groups for index in group.members}
+        self._is_long = np.diff(self._bounds, axis=1).sum(axis=0) >= MANY_EVENTS
         self._responses = Responses(program, self._chain.lines)
         self._captures: list[CaptureWindow] = []
         self.bind(np.zeros(program.n_slots, dtype=np.uint32) if words is None else words)
@@ -246,6 +250,9 @@ class Player:
         line, bank = self._chain.lines[port], self._responses.banks[port]
         if line is None or bank is None:
             self._captures += self._windows(block, port, start_ticks)
+            return
+        if not self._is_long[port]:
+            out[:] = line.apply(self._superpose(block, port, start_ticks), start_ticks)
             return
         span, flat = self._span(block, port), out.view(np.float64)
         stretch = Stretch(

@@ -27,6 +27,7 @@ from qctrl.protocol import (
     flow,
 )
 from qctrl.signal import Player, _dense_kernels, _kernels, _line_kernels
+from qctrl.signal import player as player_module
 from tests.reference import player as reference
 
 GRID = 4
@@ -178,9 +179,10 @@ def joined(blocks):
 
 
 @contextmanager
-def kernels(*, compiled):
-    """The kernels as they are, or every one of them as plain Python."""
+def kernels(*, compiled, cached):
+    """The kernels as they are, or every one of them as plain Python; ports from cached responses, or stage by stage."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(player_module, "MANY_EVENTS", 0 if cached else 10**6)
         for module in (_kernels, _dense_kernels, _line_kernels):
             for name, kernel in list(vars(module).items()):
                 if hasattr(kernel, "py_func") and not compiled:
@@ -188,11 +190,12 @@ def kernels(*, compiled):
         yield
 
 
+@pytest.mark.parametrize("cached", [True, False])
 @pytest.mark.parametrize("compiled", [True, False])
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(case=cases())
-def test_baseband_and_dac_codes_agree_with_the_reference(compiled, case):
-    with kernels(compiled=compiled):
+def test_baseband_and_dac_codes_agree_with_the_reference(compiled, cached, case):
+    with kernels(compiled=compiled, cached=cached):
         check(*case)
 
 

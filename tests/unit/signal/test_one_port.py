@@ -23,6 +23,8 @@ from qctrl.protocol import (
 )
 from qctrl.signal import Player, SetupChain, responses
 
+pytestmark = pytest.mark.usefixtures("way")
+
 LENGTHS = (4, 12, 48, 300)
 FTW = 14073748835533
 MIXER = Mixer((1.01, 0.02, -0.03, 0.97), 0.001, -0.002)

@@ -24,6 +24,8 @@ from qctrl.protocol import (
 )
 from qctrl.signal import CaptureWindow, Player, _dense_kernels, _kernels, _line_kernels, carrier
 
+pytestmark = pytest.mark.usefixtures("way")
+
 ONE = 2**30
 DRIVE_FTW, READOUT_FTW = 123456789012345, -98765432109876
 DRIVE, FLUX, ACQUIRE = range(3)
