@@ -10,7 +10,6 @@ import numpy as np
 from qctrl.compiler.bind import bind
 from qctrl.compiler.resources import Resources, count_resources
 from qctrl.errors import CompileError
-from qctrl.signal import Player
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -107,4 +106,6 @@ class CompiledProgram:
         if port not in {known.name for known in self.setup.ports}:
             raise CompileError(f"the setup of {self.setup.device} has no port {port}")
         patch = self.bind(np.reshape(np.asarray([] if values is None else values, dtype=np.float64), (1, -1)))
+        from qctrl.signal import Player  # brings kernels that compiling does not need
+
         return Player(self.program, self.setup, patch.words[0]).render(port)
