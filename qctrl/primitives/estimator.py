@@ -20,8 +20,9 @@ from qctrl.primitives.observables import Basis, Plan, estimate, plan_pub
 from qctrl.primitives.options import EstimatorOptions, make_options
 from qctrl.primitives.pubs import decode_estimator_pubs, encode_pubs, flat_values
 from qctrl.primitives.require import require_backend
+from qctrl.primitives.submission import to_request
 from qctrl.primitives.tasks import Placement, Task, TaskResult, build_works, gather
-from qctrl.provider import Backend, Request
+from qctrl.provider import Backend
 from qctrl.readout import to_bit_array
 
 
@@ -89,22 +90,7 @@ class EstimatorV2(BaseEstimatorV2):
             self._backend.check(pub.circuit)
         tasks = [task for index, pub in enumerate(coerced) for task in _tasks(index, pub)]
         works, placements = build_works(tasks, self._backend.compile, self._backend.structural_parameters)
-        blob = encode_pubs(coerced)
-        document = {
-            **blob.document,
-            "options": self._options.to_dict(),
-            "placements": [placement.to_document() for placement in placements],
-        }
-        request = Request(
-            primitive="estimator",
-            works=works,
-            document=document,
-            arrays=blob.arrays,
-            seed=self._options.simulator.seed_simulator,
-            chunk_shots=self._options.execution.chunk_shots,
-            rep_delay_s=self._options.execution.rep_delay,
-            tags=tuple(self._options.environment.job_tags or ()),
-        )
+        request = to_request("estimator", works, placements, encode_pubs(coerced), self._options)
         backend = self._backend
         return Job(backend.submit(request), assemble, decode_estimator_pubs, lambda: backend, coerced)
 

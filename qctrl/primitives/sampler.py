@@ -15,9 +15,10 @@ from qctrl.primitives.job import Job
 from qctrl.primitives.options import SamplerOptions, make_options
 from qctrl.primitives.pubs import decode_sampler_pubs, encode_pubs, flat_values
 from qctrl.primitives.require import require_backend
+from qctrl.primitives.submission import to_request
 from qctrl.primitives.tasks import Placement, Task, TaskResult, build_works, gather
 from qctrl.protocol import CaptureMode
-from qctrl.provider import Backend, Request
+from qctrl.provider import Backend
 from qctrl.readout import Register, check_register_names, to_data_bin, to_kerneled_bin
 
 _CAPTURE_MODE: Mapping[str, CaptureMode] = {"classified": "bits", "kerneled": "iq", "avg_kerneled": "iq_mean"}
@@ -91,22 +92,7 @@ class SamplerV2(BaseSamplerV2):
             for index, pub in enumerate(coerced)
         ]
         works, placements = build_works(tasks, self._backend.compile, self._backend.structural_parameters)
-        blob = encode_pubs(coerced)
-        document = {
-            **blob.document,
-            "options": self._options.to_dict(),
-            "placements": [placement.to_document() for placement in placements],
-        }
-        request = Request(
-            primitive="sampler",
-            works=works,
-            document=document,
-            arrays=blob.arrays,
-            seed=self._options.simulator.seed_simulator,
-            chunk_shots=execution.chunk_shots,
-            rep_delay_s=execution.rep_delay,
-            tags=tuple(self._options.environment.job_tags or ()),
-        )
+        request = to_request("sampler", works, placements, encode_pubs(coerced), self._options)
         backend = self._backend
         return Job(backend.submit(request), assemble, decode_sampler_pubs, lambda: backend, coerced)
 

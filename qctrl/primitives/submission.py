@@ -1,0 +1,44 @@
+"""From works and pubs to what the backend is asked to execute and keep: the same for both primitives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from qctrl.execution import Work
+from qctrl.primitives.options import EstimatorOptions, SamplerOptions
+from qctrl.primitives.tasks import Placement
+from qctrl.provider import Request
+from qctrl.service import Blob
+
+
+def to_request(
+    primitive: Literal["sampler", "estimator"],
+    works: Sequence[Work],
+    placements: Sequence[Placement],
+    blob: Blob,
+    options: SamplerOptions | EstimatorOptions,
+) -> Request:
+    """Return the request of a job.
+
+    Args:
+        primitive: Which primitive will make results of it.
+        works: What is executed.
+        placements: Where the result of each work belongs.
+        blob: The pubs, as they are stored.
+        options: Options of the primitive at this moment.
+    """
+    return Request(
+        primitive=primitive,
+        works=tuple(works),
+        document={
+            **blob.document,
+            "options": options.to_dict(),
+            "placements": [placement.to_document() for placement in placements],
+        },
+        arrays=blob.arrays,
+        seed=options.simulator.seed_simulator,
+        chunk_shots=options.execution.chunk_shots,
+        rep_delay_s=options.execution.rep_delay,
+        tags=tuple(options.environment.job_tags or ()),
+    )
