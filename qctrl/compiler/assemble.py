@@ -10,12 +10,13 @@ import numpy as np
 from qctrl.compiler import _pack_kernels
 from qctrl.compiler.open_peaks import peak_bounds
 from qctrl.compiler.open_values import bind_values, play_rows, retunes
+from qctrl.compiler.overflow import check_memories, n_events
 from qctrl.compiler.peaks import check_peaks
 from qctrl.compiler.program import CompiledProgram
 from qctrl.compiler.rack import open_rows, rack_of, wire
 from qctrl.compiler.waits import awaited_bits
-from qctrl.errors import CompileError, ResourceError, TimingError
-from qctrl.protocol import BLOCK, CAPTURE, EVENT, EventOp, Program, limits
+from qctrl.errors import CompileError, TimingError
+from qctrl.protocol import BLOCK, CAPTURE, EVENT, EventOp, Program
 from qctrl.units import gain_word
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def assemble(pulses: PulseProgram, setup: Setup) -> CompiledProgram:
     _pack_kernels.mark_envelopes(pulses.plays, wired.frame_rate, used)
     table = wired.envelopes(pulses, used, rack.tick_s)
     block_ticks = _block_ticks(pulses, rack, ratio)
-    _check_limits(pulses, block_ticks, len(table.samples))
+    check_memories(pulses, block_ticks, wired, table)
     events, blocks, windows = _packed(pulses, rack, wired, table, (ratio, block_ticks))
     program = Program(
         setup_hash=rack.setup_hash,
@@ -123,28 +124,13 @@ def _readable(pulses: PulseProgram, rack: Rack, ratio: int, ticks: NDArray[np.in
     return ticks
 
 
-def _check_limits(pulses: PulseProgram, block_ticks: NDArray[np.int64], n_samples: int) -> None:
-    for what, need, have in (
-        ("frames", len(pulses.frames), limits.MAX_FRAMES),
-        ("events", _n_events(pulses), limits.MAX_EVENTS),
-        ("envelope samples", n_samples, limits.MAX_ENVELOPE_SAMPLES),
-        ("blocks", len(block_ticks), limits.MAX_BLOCKS),
-        ("flow instructions", len(pulses.flow), limits.MAX_FLOW),
-        ("classical bits", pulses.n_clbits, limits.MAX_CLBITS),
-        ("parameter rows", len(pulses.rows) + len(pulses.values), limits.MAX_SLOTS),
-        ("ticks in one block", int(block_ticks.max(initial=0)), limits.MAX_TICKS),
-    ):
-        if need > have:
-            raise ResourceError(f"the program needs {need} {what}, the sequencer has {have}; split the circuit")
-
-
 def _packed(
     pulses: PulseProgram, rack: Rack, wired: Wired, table: EnvelopeTable, clock: tuple[int, NDArray[np.int64]]
 ) -> tuple[NDArray[np.void], NDArray[np.void], NDArray[np.void]]:
     """Return events, blocks and captures; ``clock`` is the ratio of ticks, and the blocks' lengths."""
     ratio, block_ticks = clock
     n_ports = len(rack.grid_ticks)
-    events = np.empty(_n_events(pulses), dtype=EVENT)
+    events = np.empty(n_events(pulses), dtype=EVENT)
     blocks, windows = np.empty(len(block_ticks), dtype=BLOCK), np.empty(len(pulses.captures), dtype=CAPTURE)
     faults = np.empty(5, dtype=np.int64)
     is_good = _pack_kernels.pack_events(
@@ -174,10 +160,6 @@ def _packed(
     for column in (events, blocks, windows):
         column.setflags(write=False)
     return events, blocks, windows
-
-
-def _n_events(pulses: PulseProgram) -> int:
-    return len(pulses.plays) + len(pulses.captures) + len(pulses.shifts) + len(pulses.tunes)
 
 
 def _sorted(events: NDArray[np.void], blocks: NDArray[np.void], wired: Wired) -> NDArray[np.void]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from qctrl.compiler.overflow import refuse
 from qctrl.ir.gate_program import INSTRUCTION, GateProgram, GateSite, Opcode, SegmentKind
-from qctrl.protocol import FLOW, FlowOp
+from qctrl.protocol import FLOW, FlowOp, limits
 from qctrl.protocol.flow import BRANCHES, instruction, straight_line
 
 if TYPE_CHECKING:
@@ -94,6 +95,12 @@ class _Builder:
 
     def add_block(self, rows: NDArray[np.void]) -> int:
         self._rows.append(rows)
+        for memory, need, have in (
+            ("blocks", len(self._rows), limits.MAX_BLOCKS),
+            ("flow instructions", len(self.flow) + 2, limits.MAX_FLOW),  # the block and the end
+        ):
+            if need > have:
+                refuse(memory, need, have, int(rows["source"][0]) if len(rows) else None)
         return len(self._rows) - 1
 
     def add_resets(self, resets: NDArray[np.void]) -> None:

@@ -126,6 +126,11 @@ class FlowWriter:
         self._append(op, operand, label, flags)
 
     def _append(self, op: FlowOp, operand: int, target: int, flags: int, second: int = 0) -> int:
+        if len(self._rows) + 1 >= limits.MAX_FLOW:  # the end comes behind
+            raise ResourceError(
+                f"the circuit needs more than {limits.MAX_FLOW} flow instructions; use fewer branches, loops and "
+                "classical expressions"
+            )
         self._rows.append(instruction(op, operand, target, flags, second))
         self.is_playing = False
         return target

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qctrl.compiler.assemble import assemble
+from qctrl.compiler.blame import blame
 from qctrl.compiler.custom_sites import check_custom_sites
 from qctrl.compiler.lower import Circuit, lower
 from qctrl.compiler.schedule import schedule
+from qctrl.errors import CompileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,9 +44,12 @@ def compile_circuit(
     gates = lower(circuit, calibration, custom_gates)
     if custom_gates:
         check_custom_sites(gates.sites, calibration, setup)
-    pulses = schedule(gates, calibration, method=method)
-    del gates  # of a million gates it is 80 MB, which assembly can use
-    return assemble(pulses, setup)
+    try:
+        pulses = schedule(gates, calibration, method=method)
+        del gates  # of a million gates it is 80 MB, which assembly can use
+        return assemble(pulses, setup)
+    except CompileError as error:
+        raise blame(error, circuit) from error
 
 
 def compile_many(circuits: Iterable[Circuit], calibration: Calibration, setup: Setup) -> list[CompiledProgram]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from qctrl.protocol import EventOp, limits
+from qctrl.protocol import CAPTURE, EVENT, FRAME, EventOp, limits
 
 if TYPE_CHECKING:
     from qctrl.protocol import Program, Setup
+
+_WORD_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,11 @@ class PortUse:
     port: str
     plays: int
     captures: int
+    frames: int
     envelope_samples: int
     """Samples of the distinct envelopes that this port plays."""
+    words: int
+    """Words of 32 bits that its events, captures, frames and samples take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,8 @@ class Resources:
         """Return one line per memory and port."""
         lines = [f"{use.memory}: {use.need} of {use.have}" for use in self.memories]
         lines += [
-            f"{use.port}: {use.plays} plays, {use.captures} captures, {use.envelope_samples} samples"
+            f"{use.port}: {use.plays} plays, {use.captures} captures, {use.frames} frames, "
+            f"{use.envelope_samples} samples, {use.words} words"
             for use in self.ports
         ]
         lines += [f"compiled for {each}; another value is another program" for each in self.structure]
@@ -58,7 +64,10 @@ def count_resources(program: Program, setup: Setup, structure: tuple[str, ...] =
     memories = (
         Use("frames", len(program.frames), limits.MAX_FRAMES),
         Use("events", len(program.events), limits.MAX_EVENTS),
+        Use("envelopes", len(program.envelopes), limits.MAX_ENVELOPES),
         Use("envelope samples", len(program.envelope_samples), limits.MAX_ENVELOPE_SAMPLES),
+        Use("captures", len(program.captures), limits.MAX_CAPTURES),
+        Use("discriminators", len(program.discriminators), limits.MAX_DISCRIMINATORS),
         Use("blocks", len(program.blocks), limits.MAX_BLOCKS),
         Use("flow instructions", len(program.flow), limits.MAX_FLOW),
         Use("classical bits", program.n_clbits, limits.MAX_CLBITS),
@@ -75,9 +84,15 @@ def _port_use(program: Program, setup: Setup, number: int, mine: np.ndarray) -> 
     op = program.events["op"]
     plays = mine & (op == EventOp.PLAY)
     envelopes = np.unique(program.events["target"][plays])
+    captures = int(np.count_nonzero(mine & (op == EventOp.CAPTURE)))
+    frames = int(np.count_nonzero(program.frames["port"] == number))
+    samples = int(program.envelopes["length"][envelopes].sum())
+    n_bytes = int(np.count_nonzero(mine)) * EVENT.itemsize + captures * CAPTURE.itemsize + frames * FRAME.itemsize
     return PortUse(
         port=setup.ports[number].name,
         plays=int(np.count_nonzero(plays)),
-        captures=int(np.count_nonzero(mine & (op == EventOp.CAPTURE))),
-        envelope_samples=int(program.envelopes["length"][envelopes].sum()),
+        captures=captures,
+        frames=frames,
+        envelope_samples=samples,
+        words=n_bytes // _WORD_BYTES + samples,
     )

@@ -9,6 +9,7 @@ import numpy as np
 from qctrl.compiler import _kernels
 from qctrl.compiler.blocks import split_blocks
 from qctrl.compiler.custom_plays import count_open_shifts, open_plays
+from qctrl.compiler.overflow import check_rows, check_ticks, check_values
 from qctrl.compiler.tables import site_tables
 from qctrl.ir.pulse_program import CAPTURE, PLAY, ROW, SHIFT, PulseProgram
 
@@ -34,6 +35,7 @@ def schedule(gates: GateProgram, calibration: Calibration, *, method: Method = "
 
     Raises:
         CompileError: A site of the calibration cannot be played.
+        ResourceError: A block is too long, or there are too many blocks, instructions of the flow or open numbers.
     """
     blocks = split_blocks(gates, calibration)
     tables = site_tables(blocks.sites, calibration)
@@ -41,6 +43,7 @@ def schedule(gates: GateProgram, calibration: Calibration, *, method: Method = "
     _kernels.count_actions(blocks.instructions, tables.sites, counts)
     n_plays, n_captures, n_rows = counts.tolist()
     n_rows += count_open_shifts(blocks.instructions, tables)
+    check_rows(blocks, tables, n_rows + 1)
     n_frames, n_open = len(tables.frames), _n_open(blocks)
     plays, captures = np.empty(n_plays, dtype=PLAY), np.empty(n_captures, dtype=CAPTURE)
     rows, shifts = np.empty(n_rows + 1, dtype=ROW), np.empty(n_open * n_frames, dtype=SHIFT)
@@ -65,8 +68,10 @@ def schedule(gates: GateProgram, calibration: Calibration, *, method: Method = "
         shifts,
         block_ticks,
     )
+    check_ticks(blocks, tables, gates.barrier_qubits, block_ticks)
     shifts = shifts[:n_shifts].copy() if n_open else shifts
     opened = open_plays(plays, rows, gates.expressions, tables.custom)
+    check_values(opened, len(rows))
     for column in (opened.plays, captures, rows, shifts, block_ticks):
         column.setflags(write=False)
     return PulseProgram(

@@ -44,9 +44,12 @@ def _check_sizes(program: Program) -> None:
     for have, most, what in (
         (len(program.frames), limits.MAX_FRAMES, "frames"),
         (len(program.events), limits.MAX_EVENTS, "events"),
+        (len(program.envelopes), limits.MAX_ENVELOPES, "envelopes"),
         (len(program.envelope_samples), limits.MAX_ENVELOPE_SAMPLES, "envelope samples"),
         (len(program.blocks), limits.MAX_BLOCKS, "blocks"),
         (len(program.flow), limits.MAX_FLOW, "flow instructions"),
+        (len(program.captures), limits.MAX_CAPTURES, "captures"),
+        (len(program.discriminators), limits.MAX_DISCRIMINATORS, "discriminators"),
         (program.n_clbits, limits.MAX_CLBITS, "classical bits"),
         (program.n_slots, limits.MAX_SLOTS, "rows"),
     ):

@@ -6,10 +6,13 @@ from typing import Final
 
 MAX_FRAMES: Final = 2**14
 MAX_EVENTS: Final = 2**24
+MAX_ENVELOPES: Final = 2**20
 MAX_ENVELOPE_SAMPLES: Final = 2**24
 """Samples of all envelopes of a program together."""
 MAX_BLOCKS: Final = 2**16
 MAX_FLOW: Final = 2**16
+MAX_CAPTURES: Final = 2**20
+MAX_DISCRIMINATORS: Final = 2**14
 MAX_CLBITS: Final = 2**14
 MAX_SLOTS: Final = 2**20
 MAX_REGISTERS: Final = 2**12

@@ -47,7 +47,7 @@ def test_resources_count_memories_and_ports():
     memories = {use.memory: use for use in resources.memories}
     assert memories["parameter rows"].need == 2
     assert all(use.need <= use.have for use in resources.memories)
-    assert "q0.drive: 2 plays, 0 captures, 24 samples" in resources.text()
+    assert "q0.drive: 2 plays, 0 captures, 1 frames, 24 samples, 44 words" in resources.text()
     assert "parameter rows: 2 of 1048576" in resources.text()
 
 
