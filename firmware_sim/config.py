@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from firmware_sim.line_truth import CrosstalkTruth, LineTruth, WireTruth
 from qctrl.errors import ConfigError
 from qctrl.strict_yaml import StrictModel, parse_text, problem, read_text, validate
 
@@ -73,20 +74,6 @@ class EdgeTruth(StrictModel):
     coupler: CouplerTruth | None = None
 
 
-class LineTruth(StrictModel):
-    """A drive line from DAC to qubit."""
-
-    rabi_hz_per_fs: _Positive
-    """Rabi frequency on resonance at full scale, Hz."""
-    phase: float = 0.0
-    lo_error: float = 0.0
-    """Physical LO frequency minus the Setup's, Hz."""
-    gain_imbalance: float = 0.0
-    phase_imbalance: float = 0.0
-    offset_i: float = 0.0
-    offset_q: float = 0.0
-
-
 class ResonatorTruth(StrictModel):
     """A readout resonator. It stands at ``frequency + chi_0s`` while its qubit is in level s (``chi_00 = 0``)."""
 
@@ -125,6 +112,9 @@ class Truth(StrictModel):
     lines: dict[str, LineTruth]
     resonators: dict[str, ResonatorTruth]
     feedlines: dict[str, FeedlineTruth]
+    wires: dict[str, WireTruth] = Field(default_factory=dict)
+    """By port; a port that is not here has an ideal wire."""
+    crosstalk: CrosstalkTruth = CrosstalkTruth()
 
     @model_validator(mode="after")
     def _check(self) -> Truth:
@@ -139,7 +129,30 @@ class Truth(StrictModel):
         for name, resonator in self.resonators.items():
             if name not in self.qubits or resonator.feedline not in self.feedlines:
                 raise problem("a resonator has a known qubit and feedline", "correct it", "resonators", name)
+        self._check_lines()
         return self
+
+    def _check_lines(self) -> None:
+        flux = self.flux_ports
+        readout = {feedline.readout_port for feedline in self.feedlines.values()}
+        for port, wire in self.wires.items():
+            if port not in {*self.lines, *flux, *readout}:
+                raise problem(f"there is no port {port}", "name a drive, flux or readout port", "wires", port)
+            if port in readout and wire.delay:
+                raise problem("a readout line's delay belongs to its feedline", "move it there", "wires", port, "delay")
+        known = {"drive": set(self.lines), "flux": flux}
+        for kind, table in (("drive", self.crosstalk.drive), ("flux", self.crosstalk.flux)):
+            for target, sources in table.items():
+                for source in (target, *sources):
+                    if source not in known[kind] or target in sources:
+                        at = ("crosstalk", kind, target)
+                        raise problem(f"crosstalk of {source} into {target}", f"name two {kind} ports", *at)
+
+    @property
+    def flux_ports(self) -> set[str]:
+        """Flux ports of all qubits and couplers."""
+        qubits = {qubit.flux_port for qubit in self.qubits.values() if qubit.flux_port is not None}
+        return qubits | {edge.coupler.port for edge in self.edges.values() if edge.coupler is not None}
 
     @property
     def hash(self) -> bytes:

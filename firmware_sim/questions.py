@@ -17,6 +17,7 @@ Both take ``noise`` (true) and ``levels`` (3).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from firmware_sim.physics.engine import Engine
+    from firmware_sim.wires import Wires
 
 _ITERATION_LIMIT: Final = 1_000_000
 _MAX_SHOTS: Final = 1 << 20
@@ -49,7 +51,7 @@ def options_of(body: Mapping[str, Any]) -> SimOptions:
 
 
 def answer(
-    engine: Engine, setup: Setup, body: Mapping[str, Any], buffers: Sequence[bytes]
+    engine: Engine, wires: Wires, setup: Setup, body: Mapping[str, Any], buffers: Sequence[bytes]
 ) -> tuple[dict[str, Any], list[bytes]]:
     """Return the body and buffers that answer a question.
 
@@ -65,37 +67,46 @@ def answer(
     if program.setup_hash != setup.hash:
         raise ProtocolError("program was assembled for another Setup than the configured one; compile it again")
     words = _words(program, buffers[1], _number(body, "binding", 0))
-    found = ask(engine, setup, (program, words), body, buffers[2] if len(buffers) > 2 else b"")
+    asked = _Asked(engine, wires, setup, program, words)
+    found = ask(asked, body, buffers[2] if len(buffers) > 2 else b"")
     return {"shape": list(found.shape), "dtype": found.dtype.str}, [found.tobytes()]
 
 
-def _channel(
-    engine: Engine, setup: Setup, bound: tuple[Program, NDArray[np.uint32]], body: Mapping[str, Any], inputs: bytes
-) -> NDArray[np.complex128]:
-    program, words = bound
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """What a question is about."""
+
+    engine: Engine
+    wires: Wires
+    setup: Setup
+    program: Program
+    words: NDArray[np.uint32]
+
+
+def _channel(asked: _Asked, body: Mapping[str, Any], inputs: bytes) -> NDArray[np.complex128]:
+    program = asked.program
     qubits = [int(qubit) for qubit in _list(body, "qubits")]
     frames_hz = np.array([float(value) for value in _list(body, "frames_hz")])
     block, start_ticks = _number(body, "block", 0), _number(body, "start_ticks", 0)
     if not 0 <= block < len(program.blocks) or len(frames_hz) != len(qubits) or not qubits:
         raise ProtocolError(f"channel: block {block} of {len(program.blocks)}, {len(frames_hz)} frames for {qubits}")
-    lines = Player(program, setup, words).play_block(block, start_ticks)
+    played = Player(program, asked.setup, asked.words).play_block(block, start_ticks)
+    lines = asked.wires.apply(played, start_ticks)
     sim = options_of(body)
     given = _inputs(inputs, sim.levels ** len(qubits), mixed=sim.noise)
-    return np.ascontiguousarray(engine.channel(lines, start_ticks, qubits, given, frames_hz), dtype="<c16")
+    return np.ascontiguousarray(asked.engine.channel(lines, start_ticks, qubits, given, frames_hz), dtype="<c16")
 
 
-def _populations(
-    engine: Engine, setup: Setup, bound: tuple[Program, NDArray[np.uint32]], body: Mapping[str, Any], _inputs: bytes
-) -> NDArray[np.float64]:
-    program, words = bound
+def _populations(asked: _Asked, body: Mapping[str, Any], _inputs: bytes) -> NDArray[np.float64]:
+    program, engine = asked.program, asked.engine
     n_shots, binding = _number(body, "shots", 1), _number(body, "binding", 0)
     if not 1 <= n_shots <= _MAX_SHOTS:
         raise ProtocolError(f"populations: shots {n_shots} not in 1..{_MAX_SHOTS}")
     key = stream_key(_number(body, "seed", 0), 0, program.hash)
     shots = np.arange(n_shots, dtype=np.uint64)
-    sequencer = Sequencer(program, setup, engine, _ITERATION_LIMIT, lambda: None)
+    sequencer = Sequencer(program, asked.setup, engine, _ITERATION_LIMIT, lambda: None, asked.wires)
     sequencer.keep_states = True
-    sequencer.bind(words)
+    sequencer.bind(asked.words)
     begun = engine.begin(shots, binding, key, program.n_clbits, (len(program.captures), 0))
     return np.ascontiguousarray(engine.populations(sequencer.run(begun)), dtype="<f8")
 

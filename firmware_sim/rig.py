@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from firmware_sim.physics.branches import Branch
     from firmware_sim.physics.cache import OperatorCache
     from firmware_sim.physics.engine import Engine
+    from firmware_sim.wires import Wires
 
 _BATCH_BYTES: Final = 64 << 20
 """Results of the shots that are simulated together."""
@@ -81,7 +82,9 @@ class EmulatedRig:
         if sim.seed is None:
             sim = msgspec.structs.replace(sim, seed=secrets.randbits(_SEED_BITS))
         engine = self._engine(loaded.setup, sim)
-        sequencer = Sequencer(loaded.program, loaded.setup, engine, run.iteration_limit, active.step)
+        sequencer = Sequencer(
+            loaded.program, loaded.setup, engine, run.iteration_limit, active.step, self._wires(loaded.setup)
+        )
 
         def statistics() -> dict[str, Any]:
             return {
@@ -118,7 +121,12 @@ class EmulatedRig:
 
         if setup is None:
             raise InstrumentError("nothing is configured; send the Setup first")
-        return answer(self._engine(setup, options_of(body)), setup, body, buffers)
+        return answer(self._engine(setup, options_of(body)), self._wires(setup), setup, body, buffers)
+
+    def _wires(self, setup: Setup) -> Wires:
+        from firmware_sim.wires import Wires
+
+        return Wires(self._truth, setup)
 
     def _engine(self, setup: Setup, sim: SimOptions) -> Engine:
         from firmware_sim.physics.cache import OperatorCache

@@ -23,6 +23,7 @@ from qctrl.signal import Player, dequantise
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from firmware_sim.wires import Wires
     from qctrl.signal import CaptureWindow, PlayerState
 
 
@@ -57,6 +58,8 @@ class _Group:
     executed: int
     """Flow instructions so far."""
     registers: PlayerState
+    wires: list[NDArray[Any]]
+    """Memory of the physical lines."""
     readable: dict[int, int]
     """Tick from which each written bit may be read."""
     branches: list[Branch]
@@ -66,7 +69,7 @@ class _Group:
         return (
             self.tick,
             self.instruction,
-            self.registers.frames.tobytes() + b"".join(state.tobytes() for state in self.registers.filters),
+            b"".join(state.tobytes() for state in (self.registers.frames, *self.registers.filters, *self.wires)),
             tuple(sorted(item for item in self.readable.items() if item[1] > self.tick)),
         )
 
@@ -100,6 +103,7 @@ class Sequencer:
         physics: What plays the samples.
         iteration_limit: Most flow instructions in one shot.
         on_step: Called before every block.
+        wires: What the samples pass on their way to the physics; ideal wires unless given.
 
     Attributes:
         keep_states: Play also what no capture sees any more, for those who ask for the states in the end.
@@ -113,9 +117,11 @@ class Sequencer:
         physics: Physics,
         iteration_limit: int,
         on_step: Callable[[], None],
+        wires: Wires | None = None,
     ) -> None:
         self._program = program
         self._physics = physics
+        self._wires = wires
         self._limit = iteration_limit
         self._on_step = on_step
         self._latency_ticks = setup.bit_latency_ticks
@@ -142,7 +148,8 @@ class Sequencer:
         """
         self._player.reset()
         self._memory = Registers(self._program.n_registers, branches)
-        start = _Group(0, 0, 0, self._player.state(), dict[int, int](), branches)
+        settled = [] if self._wires is None else self._wires.settled()
+        start = _Group(0, 0, 0, self._player.state(), settled, dict[int, int](), branches)
         waiting: dict[_Place, _Group] = {start.place(): start}
         ended: list[Branch] = []
         while waiting:
@@ -213,7 +220,7 @@ class Sequencer:
             self._player.restore(group.registers)
             lines = self._player.play_silence(ticks, group.tick)
             group.registers = self._player.state()
-            group.branches = self._physics.play(group.branches, lines, group.tick)
+            group.branches = self._physics.play(group.branches, self._reach(group, lines), group.tick)
             group.tick += ticks
 
     def _play(self, group: _Group, block: int) -> None:
@@ -224,10 +231,20 @@ class Sequencer:
         group.registers = self._player.state()
         captures = [self._capture(window) for window in windows]
         final = not self.keep_states and self._is_end(group.instruction + 1)
-        group.branches = self._physics.play(group.branches, lines, group.tick, captures, final=final)
+        felt = self._reach(group, lines)
+        group.branches = self._physics.play(group.branches, felt, group.tick, captures, final=final)
         for window, capture in zip(windows, captures, strict=True):
             group.readable[capture.clbit] = window.first_tick + window.length_ticks + self._latency_ticks
         group.tick += int(self._program.blocks[block]["length_ticks"])
+
+    def _reach(self, group: _Group, lines: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
+        """Return what the chip gets of a block."""
+        if self._wires is None:
+            return lines
+        self._wires.restore(group.wires)
+        felt = self._wires.apply(lines, group.tick)
+        group.wires = self._wires.state()
+        return felt
 
     def _split(self, group: _Group, step: _Step, truth: Callable[[Branch], NDArray[np.bool_]]) -> list[_Group]:
         taken: list[Branch] = []
@@ -236,7 +253,9 @@ class Sequencer:
             for value, part in split(branch, truth(branch)).items():
                 (taken if value == bool(step.flags) else passed).append(part)
         return [
-            _Group(instruction, group.tick, group.executed, group.registers, dict(group.readable), branches)
+            _Group(
+                instruction, group.tick, group.executed, group.registers, group.wires, dict(group.readable), branches
+            )
             for instruction, branches in ((step.target, taken), (group.instruction + 1, passed))
             if branches
         ]

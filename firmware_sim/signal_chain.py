@@ -1,4 +1,4 @@
-"""The physical lines after the DACs: mixers with their flaws, gains, local oscillators, tuning curves.
+"""The chip's ends of the lines: gains, local oscillators, tuning curves.
 
 The frame of the physics turns with the drive LO of the Setup, common to all qubits, so a held DAC sample is an exactly
 constant Hamiltonian. A line whose LO differs (another LO, or a physical LO error) turns in that frame; its samples
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from firmware_sim.physics.propagators import Controls, runs
+from firmware_sim.wires import Wires
 from qctrl.errors import ConfigError
-from qctrl.signal import SetupChain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ class _Drive:
 
 
 class SignalChain:
-    """Turns DAC outputs into what the chip feels."""
+    """Turns what reaches the chip (see ``wires``) into what it feels."""
 
     def __init__(self, chip: Chip, setup: Setup) -> None:
         """Match the ports of the truth with those of the Setup.
@@ -51,7 +51,7 @@ class SignalChain:
             setup: Ports, LOs and clocks; a port that it lacks stays silent.
 
         Raises:
-            ConfigError: No drive port is wired, or delays of drive and flux lines differ, which is not modelled.
+            ConfigError: No drive port is wired, or the wires of truth and Setup do not fit.
         """
         self._chip = chip
         self._setup = setup
@@ -67,8 +67,7 @@ class SignalChain:
         self._coupler = [
             None if pair.truth.coupler is None else ports.get(pair.truth.coupler.port) for pair in chip.couplings
         ]
-        self._rest = _levels_at_rest(setup)
-        self._check_delays()
+        self._rest = Wires(chip.truth, setup).rest
         self._sample_ticks = self._common_grid()
         turns = max((abs(drive.offset_hz) for drive in self._drives if drive), default=0.0) * self.sample_s
         self._substeps = 1 if turns <= _COARSE_TURNS else int(np.ceil(turns * _STEPS_PER_TURN))
@@ -92,7 +91,7 @@ class SignalChain:
         touched: list[tuple[int, ...]] = []
         for qubit, drive in enumerate(self._drives):
             if drive is not None:
-                rows.append(np.abs(_mix(drive.truth, self._held(lines, drive.port))) > _SILENT)
+                rows.append(np.abs(self._held(lines, drive.port)) > _SILENT)
                 touched.append((qubit,))
         for qubit, port in enumerate(self._flux):
             if port is not None:
@@ -115,7 +114,7 @@ class SignalChain:
         """Return the controls of a cluster of qubits.
 
         Args:
-            lines: DAC outputs of all ports over a block.
+            lines: What reaches the chip from all ports over a block.
             start_ticks: First tick of the block, from the start of the shot.
             span: First sample and one past the last, on the common grid.
             qubits: Chip indices, ascending; couplings among them are included.
@@ -177,7 +176,7 @@ class SignalChain:
         drive = self._drives[qubit]
         if drive is None:
             return np.zeros(span[1] - span[0], dtype=np.complex128)
-        samples = _mix(drive.truth, self._held(lines, drive.port, span))
+        samples = self._held(lines, drive.port, span)
         return _TURN * drive.truth.rabi_hz_per_fs * np.exp(1j * drive.truth.phase) * samples
 
     def _turns(self, columns: Sequence[NDArray[Any]], qubits: Sequence[int]) -> bool:
@@ -204,34 +203,3 @@ class SignalChain:
     def _common_grid(self) -> int:
         grid = [port.sample_ticks for port in self._setup.ports if port.kind in ("iq_drive", "flux")]
         return int(np.gcd.reduce(grid))
-
-    def _check_delays(self) -> None:
-        ports = [port for port in self._setup.ports if port.kind in ("iq_drive", "flux")]
-        if len({port.delay_ticks for port in ports}) > 1:
-            late = max(ports, key=lambda port: port.delay_ticks)
-            raise ConfigError(
-                f"port {late.name} is delayed by {late.delay_ticks} ticks, others by less; the emulated lines have "
-                "equal lengths, give all drive and flux ports the same delay"
-            )
-
-
-def _levels_at_rest(setup: Setup) -> list[complex]:
-    """Return what the DAC of each port holds while nothing plays: idle levels, mixed by the crosstalk correction."""
-    n_ticks = setup.block_granularity_ticks
-    silence: list[NDArray[Any]] = [
-        np.zeros(
-            0 if port.kind == "acquire" else n_ticks // port.sample_ticks,
-            dtype=np.float64 if port.kind == "flux" else np.complex128,
-        )
-        for port in setup.ports
-    ]
-    return [complex(samples[-1]) if len(samples) else 0j for samples in SetupChain(setup).apply(silence, 0)]
-
-
-def _mix(line: LineTruth, samples: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    flaws = (line.gain_imbalance, line.phase_imbalance, line.offset_i, line.offset_q)
-    if not any(flaws):
-        return samples
-    in_phase = samples.real + line.offset_i
-    tilted = np.cos(line.phase_imbalance) * samples.imag + np.sin(line.phase_imbalance) * samples.real
-    return in_phase + 1j * ((1 + line.gain_imbalance) * tilted + line.offset_q)

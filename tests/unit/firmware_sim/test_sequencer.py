@@ -1,10 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from firmware_sim.config import Truth, load_truth
 from firmware_sim.physics.branches import Branch
 from firmware_sim.physics.random import Draws, stream_key
 from firmware_sim.physics.states import ground
 from firmware_sim.sequencer import Sequencer
+from firmware_sim.wires import Wires
 from qctrl.errors import InstrumentFault
 from qctrl.protocol import FlowOp
 from qctrl.protocol.flow import instruction
@@ -161,3 +165,25 @@ def test_bindings_change_the_samples():
         sequencer.bind(words)
         sequencer.run(begin(1, 1))
     assert np.allclose(physics.played, [0.0, 0.25, 0.5], atol=0.003)
+
+
+class Listener(FakePhysics):
+    """Keeps what reaches the drive line of each block."""
+
+    def play(self, branches, lines, start_ticks, captures=(), *, final=False):
+        self.played.append(np.flatnonzero(np.abs(lines[toys.DRIVE]) > 1e-6))
+        return list(branches)
+
+
+def test_what_lines_remember_reaches_the_next_block():
+    truth = load_truth(Path(__file__).parents[3] / "configs/truth/pair2.yaml").model_dump(by_alias=True)
+    late = Truth.model_validate({**truth, "wires": {"q0.drive": {"fir": [0.0] * 20 + [1.0]}}})
+    events = [toys.play(0, toys.DRIVE, 0, toys.PULSE_TICKS, toys.X_GAIN)]
+    program = toys.program([(events, 30), ([], 30)], [toys.PLAY, instruction(FlowOp.PLAY_BLOCK, operand=1), toys.END])
+    physics = Listener()
+    sequencer = Sequencer(program, toys.setup(), physics, 100, lambda: None, Wires(late, toys.setup()))
+    for _ in range(2):  # the second shot begins settled
+        sequencer.run(begin(1, 1))
+    for first, second in (physics.played[:2], physics.played[2:]):
+        assert first.tolist() == list(range(20, 30))
+        assert second.tolist() == list(range(toys.PULSE_TICKS - 10))

@@ -65,22 +65,6 @@ def test_activity_names_the_qubits_that_a_line_touches():
     assert not chain.coupler_acts(lines, 0, 0, 5)
 
 
-def test_mixer_flaws_make_an_image_and_a_leak():
-    gain, angle = 0.04, 0.03
-    truth = with_line(gain_imbalance=gain, phase_imbalance=angle, offset_i=0.01, offset_q=-0.02, phase=0.0)
-    chain = SignalChain(build_chip(truth), setup())
-    n = np.arange(100)
-    lines = silent(100)
-    lines[0][:] = 0.5 * np.exp(2j * np.pi * 0.1 * n)
-    found = chain.controls(lines, 0, (0, 100), [0])
-    spectrum = np.fft.fft(np.repeat(found.drive_rad_s[:, 0], found.counts)) / 100 / (2 * np.pi * 1.043e8)
-    assert spectrum[0] == pytest.approx(0.01 - 0.02j, abs=1e-12)
-    # I = a cos, Q = (1 + g) a sin(wt + angle): image / carrier of an unbalanced mixer.
-    turn = (1 + gain) * np.exp(1j * angle)
-    assert spectrum[10] == pytest.approx(0.25 * (1 + turn))
-    assert spectrum[90] == pytest.approx(0.25 * (1 - np.conj(turn)))
-
-
 def test_a_slower_port_holds_its_samples():
     chain = SignalChain(build_chip(TRUTH), setup({"q0.drive": {"sample_ticks": 2}, "q1.drive": {"sample_ticks": 2}}))
     lines = silent(6)
@@ -128,8 +112,3 @@ def test_idle_levels_that_a_crosstalk_correction_mixes_are_still_idle():
     lines = silent(10)
     lines[3][:], lines[4][:] = 0.25, 0.025
     assert not chain.activity(lines)[0].any()
-
-
-def test_unequal_delays_are_refused():
-    with pytest.raises(ConfigError, match=r"port q0\.flux is delayed by 3 ticks"):
-        SignalChain(build_chip(TRUTH), setup({"q0.flux": {"delay_ticks": 3}}))

@@ -33,6 +33,11 @@ def test_different_truths_have_different_hashes():
         ("drive_port: q0.drive", "drive_port: q9.drive", r"port q9\.drive is not among lines"),
         ("q0: {feedline: f0", "q0: {feedline: f7", "a resonator has a known qubit and feedline"),
         ("qctrl.truth/1", "qctrl.truth/2", "schema"),
+        ("resonators:", "wires: {q7.flux: {gain: 0.5}}\nresonators:", r"wires\.q7\.flux: there is no port q7\.flux"),
+        ("resonators:", "wires: {f0.readout: {delay: 1.0e-9}}\nresonators:", "belongs to its feedline"),
+        ("resonators:", "crosstalk: {flux: {q0.flux: {q0.flux: 0.1}}}\nresonators:", "name two flux ports"),
+        ("resonators:", "crosstalk: {drive: {q0.drive: {q9.drive: {amplitude: 0.1}}}}\nresonators:", "name two drive"),
+        ("resonators:", "wires: {q0.flux: {exponentials: [{amplitude: 0.1, tau: 0}]}}\nresonators:", "tau"),
     ],
 )
 def test_a_wrong_truth_is_refused_with_its_place(tmp_path, old, new, message):
