@@ -9,7 +9,8 @@
     ├── CompileError                    QC-CMP    instruction index, gate, qubits
     │   ├── UnsupportedInstructionError QC-CMP-INSTRUCTION
     │   ├── TimingError                 QC-CMP-TIMING
-    │   └── ResourceError               QC-CMP-RESOURCE  need / have, and of what
+    │   ├── ResourceError               QC-CMP-RESOURCE  need / have, and of what
+    │   └── RegisterNameError           QC-CMP-REGISTER  also a ValueError, as in Qiskit
     ├── ProtocolError                   QC-PROTO  magic, version, length, checksum
     ├── InstrumentError                 QC-INST   name and address
     │   ├── InstrumentTimeoutError      QC-INST-TIMEOUT  verb and deadline
@@ -17,6 +18,7 @@
     └── JobError                        QC-JOB    job id
         ├── JobNotFoundError            QC-JOB-UNKNOWN
         ├── JobCancelledError           QC-JOB-CANCELLED
+        ├── JobTimeLimitError           QC-JOB-TIMELIMIT
         └── JobInterruptedError         QC-JOB-INTERRUPTED
 """
 
@@ -93,6 +95,12 @@ class ResourceError(CompileError):
     code: ClassVar[str] = "QC-CMP-RESOURCE"
 
 
+class RegisterNameError(CompileError, ValueError):
+    """A classical register has a name that its result cannot have; a ``ValueError``, as Qiskit's samplers raise."""
+
+    code: ClassVar[str] = "QC-CMP-REGISTER"
+
+
 class ProtocolError(QctrlError):
     """Bytes from outside are not what the protocol says."""
 
@@ -164,6 +172,12 @@ class JobCancelledError(JobError):
     """The job was cancelled before it had a result."""
 
     code: ClassVar[str] = "QC-JOB-CANCELLED"
+
+
+class JobTimeLimitError(JobError):
+    """The job was stopped because it ran longer than it may."""
+
+    code: ClassVar[str] = "QC-JOB-TIMELIMIT"
 
 
 class JobInterruptedError(JobError):

@@ -6,9 +6,10 @@ from qctrl.execution.embedded import Emulator
 from qctrl.execution.execution import Execution
 from qctrl.execution.local import LocalRunner
 from qctrl.execution.runner import Runner
-from qctrl.execution.spec import JobResult, JobSpec, Progress, Status, Work, WorkResult
+from qctrl.execution.spec import SPAN, JobResult, JobSpec, Progress, Status, Work, WorkResult
 
 __all__ = [
+    "SPAN",
     "Emulator",
     "Execution",
     "JobResult",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qctrl.errors import JobError
-from qctrl.execution.spec import Work, WorkResult
+from qctrl.execution.spec import SPAN, Work, WorkResult
 from qctrl.protocol import Results
 
 _RUN_SHOTS: Final = 1 << 20
@@ -54,6 +54,7 @@ class Merger:
         self._traces: NDArray[np.complex64] | None = None
         self._covered = np.zeros((work.n_bindings, work.shots), dtype=np.bool_)
         self._statistics: dict[int, dict[str, Any]] = {}
+        self._spans: list[tuple[int, ...]] = []
 
     @property
     def done_shots(self) -> int:
@@ -82,6 +83,10 @@ class Merger:
         # The last block of a run speaks for the whole run.
         self._statistics[block.chunk] = block.statistics
 
+    def close(self, chunk: Chunk, start_us: int, stop_us: int) -> None:
+        """Note when a chunk was executed, in microseconds since 1970."""
+        self._spans.append((chunk.first_binding, chunk.n_bindings, chunk.first_shot, chunk.n_shots, start_us, stop_us))
+
     def result(self) -> WorkResult:
         """Return the whole work.
 
@@ -95,7 +100,7 @@ class Merger:
         for column in (self._bits, self._iq, self._traces):
             if column is not None:
                 column.flags.writeable = False
-        return WorkResult(self._bits, self._iq, self._traces, statistics)
+        return WorkResult(self._bits, self._iq, self._traces, statistics, np.array(self._spans, dtype=SPAN))
 
     def _where(self, kind: str, bindings: slice, shots: slice) -> tuple[slice, ...]:
         return (bindings,) if self._work.capture_mode == f"{kind}_mean" else (bindings, shots)

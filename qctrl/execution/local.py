@@ -19,6 +19,7 @@ from qctrl.errors import (
     InstrumentFault,
     JobCancelledError,
     JobError,
+    JobTimeLimitError,
     ProtocolError,
     QctrlError,
 )
@@ -166,7 +167,9 @@ class LocalRunner:
 
     def _forget_after(self, error: Exception) -> None:
         # A refusal leaves the board in a known state, if it is at rest; anything else does not.
-        refused = isinstance(error, InstrumentFault | JobCancelledError | CompileError | ProtocolError)
+        refused = isinstance(
+            error, InstrumentFault | JobCancelledError | JobTimeLimitError | CompileError | ProtocolError
+        )
         if not (refused and self._connection.is_at_rest()):
             _log.info("connection to %s dropped: %s", self._device, error)
             self._connection.drop()

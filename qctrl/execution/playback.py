@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from qctrl.errors import InstrumentTimeoutError, JobCancelledError
+from qctrl.errors import InstrumentTimeoutError, JobCancelledError, JobTimeLimitError
 from qctrl.execution.chunks import Chunk, Merger, cut
 from qctrl.execution.connection import Opened
 from qctrl.execution.execution import Execution
@@ -30,6 +30,7 @@ def execute(spec: JobSpec, opened: Opened, execution: Execution, stall_slack_s: 
 
     Raises:
         JobCancelledError: Somebody cancelled it; the run was aborted.
+        JobTimeLimitError: It ran longer than it may; the run was aborted.
         InstrumentError: The instrument refused, failed, stalled or died.
         QctrlError: The job does not fit the instrument.
     """
@@ -64,6 +65,7 @@ class _Playback:
         tick_s = spec.setup.tick_s
         self._rep_delay_ticks = to_ticks(spec.rep_delay_s or 0.0, tick_s, what="rep_delay")
         self._done_shots = 0
+        self._began_s = time.monotonic()
 
     def play(self, work: Work) -> WorkResult:
         self._driver.load(work.program, work.patch)
@@ -86,9 +88,11 @@ class _Playback:
                 chunk=chunk.index,
                 sim=self._sim(work),
             )
-            self._refuse_if_cancelled(abort=False)
+            self._refuse_if_over(abort=False)
+            start_us = _now_us()
             self._driver.start(run)
             self._collect(run, merger, self._expected_s(work, chunk))
+            merger.close(chunk, start_us, _now_us())
         self._done_shots += merger.done_shots
         return merger.result()
 
@@ -104,7 +108,7 @@ class _Playback:
         clock: Callable[[], float] = time.monotonic
         alive = clock()
         while True:
-            self._refuse_if_cancelled(abort=True)
+            self._refuse_if_over(abort=True)
             fetched = self._driver.fetch(run.run_id, block, _WAIT_S)
             progress = fetched.progress
             self._execution.advance(self._done_shots + before + progress.done_shots)
@@ -129,13 +133,24 @@ class _Playback:
         if self.sim is not None and self.sim.seed is None and isinstance(statistics.get("seed"), int):
             self.sim = msgspec.structs.replace(self.sim, seed=statistics["seed"])
 
-    def _refuse_if_cancelled(self, *, abort: bool) -> None:
-        if not self._execution.is_cancelled:
+    def _refuse_if_over(self, *, abort: bool) -> None:
+        job_id, limit_s = self._spec.job_id, self._spec.max_execution_s
+        late = limit_s is not None and time.monotonic() - self._began_s > limit_s
+        if not (late or self._execution.is_cancelled):
             return
         if abort:
             self._driver.abort()
-        job_id = self._spec.job_id
-        raise JobCancelledError(f"job {job_id} was cancelled; it has no result", job_id=job_id)
+        if self._execution.is_cancelled:
+            raise JobCancelledError(f"job {job_id} was cancelled; it has no result", job_id=job_id)
+        raise JobTimeLimitError(
+            f"job {job_id} ran longer than its max_execution_time of {limit_s:g} s and was stopped; "
+            "allow more time, or ask for fewer shots",
+            job_id=job_id,
+        )
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
 
 
 def _now() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,18 @@ from numpy.typing import NDArray
 from qctrl.protocol import CaptureMode, Patch, Program, Setup, SimOptions
 
 Status: TypeAlias = Literal["QUEUED", "RUNNING", "DONE", "CANCELLED", "ERROR"]
+
+SPAN: Final = np.dtype(
+    [
+        ("first_binding", "<i8"),
+        ("n_bindings", "<i8"),
+        ("first_shot", "<i8"),
+        ("n_shots", "<i8"),
+        ("start_us", "<i8"),
+        ("stop_us", "<i8"),
+    ]
+)
+"""When a rectangle of bindings and shots was executed, in microseconds since 1970, by the clock of the host."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +58,8 @@ class JobSpec:
     """Most shots in one run; ``None`` lets the runner choose. The result does not depend on it."""
     rep_delay_s: float | None = None
     """Idle time between shots; ``None`` is no more than the shot grid asks for."""
+    max_execution_s: float | None = None
+    """Longest time on the rack; ``None`` is no limit."""
 
     @property
     def total_shots(self) -> int:
@@ -65,6 +79,8 @@ class WorkResult:
     """``(bindings, shots, captures, samples)``; without shots in mode ``trace_mean``."""
     statistics: dict[str, Any] = field(default_factory=dict[str, Any])
     """What the firmware said of its runs, one dict per chunk under ``"chunks"``."""
+    spans: NDArray[np.void] = field(default_factory=lambda: np.empty(0, dtype=SPAN))
+    """dtype ``SPAN``, one per chunk, in the order of execution."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,5 +5,15 @@ from qctrl.primitives.job import Job
 from qctrl.primitives.options import EstimatorOptions, SamplerOptions
 from qctrl.primitives.restore import restore
 from qctrl.primitives.sampler import SamplerV2
+from qctrl.primitives.spans import ExecutionSpan, ExecutionSpans
 
-__all__ = ["EstimatorOptions", "EstimatorV2", "Job", "SamplerOptions", "SamplerV2", "restore"]
+__all__ = [
+    "EstimatorOptions",
+    "EstimatorV2",
+    "ExecutionSpan",
+    "ExecutionSpans",
+    "Job",
+    "SamplerOptions",
+    "SamplerV2",
+    "restore",
+]

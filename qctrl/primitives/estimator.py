@@ -34,8 +34,9 @@ class EstimatorV2(BaseEstimatorV2):
 
     Args:
         backend: A backend of ``ProviderService``.
-        options: Tree of options, or nested dicts: ``default_precision``, ``execution.chunk_shots``,
-            ``execution.rep_delay`` (s), ``simulator.seed_simulator``, ``environment.job_tags``.
+        options: Tree of options, or nested dicts: ``default_precision``, ``max_execution_time`` (s),
+            ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``simulator.seed_simulator``,
+            ``environment.job_tags``.
         mode: The same as ``backend``, for code that was written for another provider.
     """
 

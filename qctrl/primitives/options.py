@@ -10,7 +10,9 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-_MEAS_TYPES = ("classified", "kerneled", "avg_kerneled")
+from qctrl.primitives import absent
+
+MEAS_TYPES = ("classified", "kerneled", "avg_kerneled", "classified+kerneled")
 
 
 def _whole(value: Any) -> bool:
@@ -45,6 +47,16 @@ class Options:
     """A node of the tree: attributes, nested dicts and the constructor all check names and values."""
 
     RULES: ClassVar[Mapping[str, _Rule]] = {}
+    ABSENT: ClassVar[Mapping[str, str]] = {}
+    """Why there is no such option, by names that users may know."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse what is not there.
+
+        Raises:
+            AttributeError: Always; the message gives the reason or the nearest name.
+        """
+        raise AttributeError(self._unknown(name))
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set one option.
@@ -56,7 +68,7 @@ class Options:
         """
         known = {option.name for option in fields(self)}  # pyright: ignore[reportArgumentType]
         if name not in known:
-            raise AttributeError(_unknown(name, type(self).__name__, known))
+            raise AttributeError(self._unknown(name))
         current = self.__dict__.get(name)
         if isinstance(current, Options) and not isinstance(value, type(current)):
             if not isinstance(value, Mapping):
@@ -86,11 +98,11 @@ class Options:
         for option in fields(self):  # pyright: ignore[reportArgumentType]
             yield option.name, getattr(self, option.name)
 
-
-def _unknown(name: str, group: str, known: set[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"it has {', '.join(sorted(known))}"
-    return f"{group} has no option {name!r}; {hint}"
+    def _unknown(self, name: str) -> str:
+        known = sorted(option.name for option in fields(self))  # pyright: ignore[reportArgumentType]
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"it has {', '.join(known)}"
+        return f"{type(self).__name__} has no option {name!r}; {self.ABSENT.get(name, hint)}"
 
 
 @dataclass
@@ -116,11 +128,12 @@ class SamplerExecutionOptions(ExecutionOptions):
     """How shots are taken and what is returned of them."""
 
     meas_type: str = "classified"
-    """``classified`` bits, ``kerneled`` IQ points, or ``avg_kerneled`` points averaged over shots."""
+    """``classified`` bits, ``kerneled`` IQ points, ``avg_kerneled`` points averaged over shots, or
+    ``classified+kerneled``: the bits under the register's name, the points under that name and ``_iq``."""
 
     RULES: ClassVar[Mapping[str, _Rule]] = {
         **ExecutionOptions.RULES,
-        "meas_type": _Rule(lambda v: v in _MEAS_TYPES, f"one of {', '.join(_MEAS_TYPES)}"),
+        "meas_type": _Rule(lambda v: v in MEAS_TYPES, f"one of {', '.join(MEAS_TYPES)}"),
     }
 
 
@@ -134,6 +147,7 @@ class SimulatorOptions(Options):
     RULES: ClassVar[Mapping[str, _Rule]] = {
         "seed_simulator": _Rule(lambda v: v is None or _seed(v), "a whole number in 0..2**63 - 1, or None")
     }
+    ABSENT: ClassVar[Mapping[str, str]] = absent.SIMULATOR
 
 
 @dataclass
@@ -149,6 +163,10 @@ class EnvironmentOptions(Options):
             "a list of strings, or None",
         )
     }
+    ABSENT: ClassVar[Mapping[str, str]] = absent.ENVIRONMENT
+
+
+_MAX_EXECUTION_TIME = _Rule(lambda v: v is None or (_finite(v, 0.0) and v > 0), "seconds, above 0, or None")
 
 
 @dataclass
@@ -157,11 +175,17 @@ class SamplerOptions(Options):
 
     default_shots: int = 1024
     """Shots of a pub that brings none, when ``run`` brings none either."""
+    max_execution_time: float | None = None
+    """Longest time on the device, in seconds; a job that takes longer is stopped and has no result."""
     execution: SamplerExecutionOptions = field(default_factory=SamplerExecutionOptions)
     simulator: SimulatorOptions = field(default_factory=SimulatorOptions)
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
 
-    RULES: ClassVar[Mapping[str, _Rule]] = {"default_shots": _Rule(_positive_integer, "a whole number, at least 1")}
+    RULES: ClassVar[Mapping[str, _Rule]] = {
+        "default_shots": _Rule(_positive_integer, "a whole number, at least 1"),
+        "max_execution_time": _MAX_EXECUTION_TIME,
+    }
+    ABSENT: ClassVar[Mapping[str, str]] = absent.SAMPLER
 
 
 @dataclass
@@ -170,13 +194,17 @@ class EstimatorOptions(Options):
 
     default_precision: float = 0.01
     """Target precision of a pub that brings none, when ``run`` brings none either."""
+    max_execution_time: float | None = None
+    """Longest time on the device, in seconds; a job that takes longer is stopped and has no result."""
     execution: ExecutionOptions = field(default_factory=ExecutionOptions)
     simulator: SimulatorOptions = field(default_factory=SimulatorOptions)
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
 
     RULES: ClassVar[Mapping[str, _Rule]] = {
-        "default_precision": _Rule(lambda v: _finite(v, 0.0) and v > 0, "a finite number above 0")
+        "default_precision": _Rule(lambda v: _finite(v, 0.0) and v > 0, "a finite number above 0"),
+        "max_execution_time": _MAX_EXECUTION_TIME,
     }
+    ABSENT: ClassVar[Mapping[str, str]] = absent.ESTIMATOR
 
 
 def make_options(cls: type[_Node], given: _Node | Mapping[str, Any] | None) -> _Node:

@@ -10,18 +10,27 @@ import numpy as np
 from qiskit.primitives import BaseSamplerV2, DataBin, PrimitiveResult, SamplerPubLike, SamplerPubResult
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
+from qctrl.errors import RegisterNameError
 from qctrl.execution import JobResult
 from qctrl.primitives.job import Job
 from qctrl.primitives.options import SamplerOptions, make_options
 from qctrl.primitives.pubs import decode_sampler_pubs, encode_pubs, flat_values
 from qctrl.primitives.require import require_backend
+from qctrl.primitives.spans import execution_spans
 from qctrl.primitives.submission import to_request
 from qctrl.primitives.tasks import Placement, Task, TaskResult, build_works, gather
 from qctrl.protocol import CaptureMode
 from qctrl.provider import Backend
 from qctrl.readout import Register, check_register_names, to_data_bin, to_kerneled_bin
 
-_CAPTURE_MODE: Mapping[str, CaptureMode] = {"classified": "bits", "kerneled": "iq", "avg_kerneled": "iq_mean"}
+_CAPTURE_MODE: Mapping[str, CaptureMode] = {
+    "classified": "bits",
+    "kerneled": "iq",
+    "avg_kerneled": "iq_mean",
+    "classified+kerneled": "bits+iq",
+}
+_POINTS = "_iq"
+"""Behind the name of a register: its IQ points, where bits and points are asked for."""
 
 
 class SamplerV2(BaseSamplerV2):
@@ -29,9 +38,9 @@ class SamplerV2(BaseSamplerV2):
 
     Args:
         backend: A backend of ``ProviderService``.
-        options: Tree of options, or nested dicts: ``default_shots``, ``execution.chunk_shots``,
-            ``execution.rep_delay`` (s), ``execution.meas_type``, ``simulator.seed_simulator``,
-            ``environment.job_tags``.
+        options: Tree of options, or nested dicts: ``default_shots``, ``max_execution_time`` (s),
+            ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``execution.meas_type``,
+            ``simulator.seed_simulator``, ``environment.job_tags``.
         mode: The same as ``backend``, for code that was written for another provider.
     """
 
@@ -104,7 +113,10 @@ class SamplerV2(BaseSamplerV2):
                 UserWarning,
                 stacklevel=3,
             )
-        check_register_names(_registers(pub))
+        registers = _registers(pub)
+        if self._options.execution.meas_type == "classified+kerneled":
+            _check_points_names(registers)
+        check_register_names(registers)
         self._backend.check(pub.circuit)
 
 
@@ -113,23 +125,42 @@ def _registers(pub: SamplerPub) -> list[Register]:
     return [(register.name, tuple(circuit.find_bit(bit).index for bit in register)) for register in circuit.cregs]
 
 
+def _check_points_names(registers: Sequence[Register]) -> None:
+    names = {name for name, _ in registers}
+    for name in sorted(names):
+        if name + _POINTS in names:
+            raise RegisterNameError(
+                f"classical register {name + _POINTS!r} has the name that the IQ points of {name!r} get; rename it"
+            )
+
+
 def assemble(pubs: Sequence[SamplerPub], blob: Any, result: JobResult) -> PrimitiveResult[SamplerPubResult]:
     """Return the result of a sampler job from its pubs, its stored blob and the raw result."""
     placements = [Placement.from_document(each) for each in blob.document["placements"]]
-    kerneled = blob.document["options"]["execution"]["meas_type"] != "classified"
-    averaged = blob.document["options"]["execution"]["meas_type"] == "avg_kerneled"
+    meas_type = blob.document["options"]["execution"]["meas_type"]
     parts = gather(len(pubs), placements, result)
+    shapes = [(*pub.parameter_values.shape, pub.shots or 0) for pub in pubs]
     return PrimitiveResult(
         [
             SamplerPubResult(
-                _kerneled(pub, part, averaged=averaged) if kerneled else _classified(pub, part),
-                # Exactly Qiskit's keys: its own tests compare for equality; ours are in job.metrics().
+                _data(pub, part, meas_type),
+                # Exactly the keys of Qiskit, whose own tests compare for equality.
                 metadata={"shots": pub.shots, "circuit_metadata": pub.circuit.metadata},
             )
             for pub, part in zip(pubs, parts, strict=True)
         ],
-        metadata={"version": 2},
+        metadata={"version": 2, "execution": {"execution_spans": execution_spans(shapes, placements, result)}},
     )
+
+
+def _data(pub: SamplerPub, part: TaskResult, meas_type: str) -> DataBin:
+    if meas_type == "classified":
+        return _classified(pub, part)
+    points = _kerneled(pub, part, averaged=meas_type == "avg_kerneled")
+    if meas_type != "classified+kerneled":
+        return points
+    both = {**_classified(pub, part), **{name + _POINTS: values for name, values in points.items()}}
+    return DataBin(shape=pub.parameter_values.shape, **both)
 
 
 def _classified(pub: SamplerPub, part: TaskResult) -> DataBin:
@@ -142,6 +173,7 @@ def _classified(pub: SamplerPub, part: TaskResult) -> DataBin:
 def _kerneled(pub: SamplerPub, part: TaskResult, *, averaged: bool) -> DataBin:
     shape = pub.parameter_values.shape
     if part.iq is None:
-        empty = np.empty((0, 0) if averaged else (0, pub.shots or 0, 0), dtype=np.complex64)
+        n_bindings = pub.parameter_values.size
+        empty = np.empty((n_bindings, 0) if averaged else (n_bindings, pub.shots or 0, 0), dtype=np.complex64)
         return to_kerneled_bin(empty, _registers(pub), shape, {})
     return to_kerneled_bin(part.iq, _registers(pub), shape, part.columns)

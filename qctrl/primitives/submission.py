@@ -40,5 +40,6 @@ def to_request(
         seed=options.simulator.seed_simulator,
         chunk_shots=options.execution.chunk_shots,
         rep_delay_s=options.execution.rep_delay,
+        max_execution_s=options.max_execution_time,
         tags=tuple(options.environment.job_tags or ()),
     )

@@ -20,6 +20,8 @@ MAX_REGISTERS: Final = 2**12
 MAX_TICKS: Final = 2**32 - 1
 """Longest block; starts and lengths of events are 32-bit."""
 MAX_SHOTS: Final = 10**9
+MAX_REP_DELAY_TICKS: Final = 2**32 - 1
+"""Longest idle time between shots; it is a 32-bit count."""
 MAX_BINDINGS: Final = 2**24
 MAX_CLASSES: Final = 3
 MAX_SHOT_GRID_S: Final = 1e-5

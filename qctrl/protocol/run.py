@@ -62,7 +62,10 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             (1 <= self.n_shots <= limits.MAX_SHOTS, f"n_shots {self.n_shots} not in 1..{limits.MAX_SHOTS}"),
             (1 <= self.n_bindings <= limits.MAX_BINDINGS, f"n_bindings {self.n_bindings} out of range"),
             (min(self.first_binding, self.first_shot, self.epoch, self.chunk) >= 0, "a count is negative"),
-            (self.rep_delay_ticks >= 0, "rep_delay_ticks is negative"),
+            (
+                0 <= self.rep_delay_ticks <= limits.MAX_REP_DELAY_TICKS,
+                f"rep_delay_ticks {self.rep_delay_ticks} not in 0..{limits.MAX_REP_DELAY_TICKS}",
+            ),
             (self.iteration_limit >= 1, "iteration_limit is not positive"),
             (self.sim is None or self.sim.levels in (2, 3), "levels must be 2 or 3"),
         )

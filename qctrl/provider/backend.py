@@ -20,6 +20,7 @@ from qctrl.compiler import CompiledProgram, check_gate, compile_circuit, make_ga
 from qctrl.errors import CompileError
 from qctrl.execution import JobSpec, Runner
 from qctrl.protocol import Setup
+from qctrl.protocol.limits import MAX_REP_DELAY_TICKS
 from qctrl.provider.custom import NO_CUSTOM_GATES, add_custom_gates, structural_of, with_custom_gate
 from qctrl.provider.isa import check_isa
 from qctrl.provider.plugin import SCHEDULING_PLUGIN
@@ -28,6 +29,7 @@ from qctrl.provider.scheduling import needs_rounding
 from qctrl.provider.target import build_target
 from qctrl.pulse import CustomGates, Step
 from qctrl.service import Blob, JobHandle, Jobs, Submission, encode
+from qctrl.units import to_seconds, to_ticks
 from qctrl.version import __version__
 
 if TYPE_CHECKING:
@@ -56,6 +58,10 @@ class Configuration:
     local: bool = True
     memory: bool = True
     conditional: bool = False
+    dynamic_reprate_enabled: bool = True
+    rep_delay_range: tuple[float, float] = (0.0, 0.0)
+    """Shortest and longest idle time between shots, in seconds."""
+    default_rep_delay: float = 0.0
     open_pulse: bool = False
 
     @property
@@ -193,6 +199,11 @@ class Backend(BackendV2):
         return float(min(samples, default=1) * self.setup.tick_s)
 
     @property
+    def rep_delay_range(self) -> tuple[float, float]:
+        """Shortest and longest idle time between shots, in seconds."""
+        return 0.0, to_seconds(MAX_REP_DELAY_TICKS, self.setup.tick_s)
+
+    @property
     def meas_map(self) -> list[list[int]]:
         """Qubits whose readout is multiplexed, group by group."""
         groups = self.target.concurrent_measurements
@@ -215,6 +226,7 @@ class Backend(BackendV2):
             dt=self.dt,
             dtm=self.dtm,
             meas_map=self.meas_map,
+            rep_delay_range=self.rep_delay_range,
         )
 
     @classmethod
@@ -286,13 +298,23 @@ class Backend(BackendV2):
         circuits = [run_input] if isinstance(run_input, QuantumCircuit) else list(run_input)
         return submit_circuits(self, circuits, options)
 
+    def _check_rep_delay(self, rep_delay_s: float | None) -> None:
+        least, most = self.rep_delay_range
+        if rep_delay_s is None:
+            return
+        if not least <= rep_delay_s <= most:
+            raise ValueError(f"rep_delay is {rep_delay_s!r} s; {self.name} can wait {least:g} to {most:g} s")
+        to_ticks(rep_delay_s, self.setup.tick_s, what="rep_delay")
+
     def submit(self, request: Request) -> JobHandle:
         """Store a job and start it.
 
         Raises:
+            ValueError: ``rep_delay`` is out of the device's range.
             JobError: The job cannot be stored; then it is not executed.
             QctrlError: The runner refuses it.
         """
+        self._check_rep_delay(request.rep_delay_s)
         job_id = uuid.uuid4().hex
         emulation = self.emulation
         if emulation is None and request.seed is not None:
@@ -307,6 +329,7 @@ class Backend(BackendV2):
             sim=sim,
             chunk_shots=request.chunk_shots,
             rep_delay_s=request.rep_delay_s,
+            max_execution_s=request.max_execution_s,
         )
         provenance = {
             "calibration_id": self.calibration.id,

@@ -52,4 +52,5 @@ class Request:
     seed: int | None = None
     chunk_shots: int | None = None
     rep_delay_s: float | None = None
+    max_execution_s: float | None = None
     tags: tuple[str, ...] = field(default=())

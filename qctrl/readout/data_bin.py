@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.primitives import BitArray, DataBin
 
-from qctrl.errors import CompileError, ProtocolError
+from qctrl.errors import ProtocolError, RegisterNameError
 from qctrl.readout import _kernels
 
 Register: TypeAlias = tuple[str, tuple[int, ...]]
@@ -38,11 +38,11 @@ def check_register_names(registers: Sequence[Register]) -> None:
     """Refuse register names that a ``DataBin`` cannot hold, before anything is executed.
 
     Raises:
-        CompileError: A register is named like an attribute of ``DataBin``.
+        RegisterNameError: A register is named like an attribute of ``DataBin``.
     """
     for name, _ in registers:
         if name in RESERVED_NAMES:
-            raise CompileError(
+            raise RegisterNameError(
                 f"classical register {name!r} has the name of an attribute of DataBin; rename it "
                 f"(reserved: {', '.join(sorted(n for n in RESERVED_NAMES if not n.startswith('_')))})"
             )

@@ -17,7 +17,7 @@ from qiskit import QuantumCircuit, qpy
 from qiskit.exceptions import QiskitError
 
 from qctrl.errors import JobError
-from qctrl.execution import JobResult, WorkResult
+from qctrl.execution import SPAN, JobResult, WorkResult
 
 _MAGIC = b"QJOB"
 _VERSION = 1
@@ -129,6 +129,7 @@ def encode_result(result: JobResult) -> bytes:
     document = {
         "n_works": len(result.works),
         "statistics": [work.statistics for work in result.works],
+        "spans": [work.spans.tolist() for work in result.works],
         "metadata": result.metadata,
     }
     return encode(Blob(document, arrays))
@@ -141,12 +142,15 @@ def decode_result(data: bytes, *, job_id: str = "") -> JobResult:
         JobError: ``data`` is damaged.
     """
     blob = decode(data, job_id=job_id)
+    # Results of release 0.1.0 do not say when their shots were taken.
+    spans = blob.document.get("spans") or [[]] * blob.document["n_works"]
     works = tuple(
         WorkResult(
             bits=blob.arrays[f"bits{index}"],
             iq=blob.arrays.get(f"iq{index}"),
             traces=blob.arrays.get(f"traces{index}"),
             statistics=blob.document["statistics"][index],
+            spans=np.array([tuple(span) for span in spans[index]], dtype=SPAN),
         )
         for index in range(blob.document["n_works"])
     )

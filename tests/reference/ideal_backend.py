@@ -101,7 +101,7 @@ class IdealRunner:
 
 def _clouds(work, bits):
     """Return noiseless IQ points: +1 for outcome 0, -1 for 1, plus i times the capture's index."""
-    if not work.capture_mode.startswith("iq"):
+    if "iq" not in work.capture_mode:
         return None
     captures = work.program.captures
     iq = np.zeros((*bits.shape[:2], len(captures)), dtype=np.complex64)

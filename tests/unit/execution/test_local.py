@@ -1,11 +1,12 @@
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from qctrl.config import Rack
-from qctrl.errors import InstrumentError, InstrumentFault, JobCancelledError, ResourceError
+from qctrl.errors import InstrumentError, InstrumentFault, JobCancelledError, JobTimeLimitError, ResourceError
 from qctrl.execution import JobSpec, LocalRunner, Work
 from qctrl.protocol import SimOptions
 from tests.unit.firmware_sim import toys
@@ -105,6 +106,28 @@ def test_unclean_end_is_logged(runner, bench, monkeypatch, caplog):
     monkeypatch.setattr(bench, "handle", refuse)
     runner.close()
     assert "the rack of pair2 did not close cleanly" in caplog.text
+
+
+def test_job_that_takes_too_long_is_stopped_and_the_next_one_runs(runner, bench, rig):
+    """The rig holds its run for ever; the connection stays, because the board stops when it is told."""
+    rig.hold.clear()
+    limited = JobSpec("job1", "pair2", toys.setup(), (Work(toys.excited(), None, 3),), max_execution_s=0.05)
+    execution = runner.submit(limited)
+    with pytest.raises(JobTimeLimitError, match=r"ran longer than its max_execution_time of 0\.05 s and was stopped"):
+        execution.result(WAIT_S)
+    assert execution.status() == "ERROR"
+    rig.hold.set()
+    assert runner.submit(job()).result(WAIT_S)
+    assert bench.verbs.count("hello") == 1
+
+
+def test_spans_cover_the_chunks_in_order(runner):
+    before_us = time.time_ns() // 1000
+    chunked = JobSpec("job1", "pair2", toys.setup(), (Work(toys.excited(), None, 5),), chunk_shots=2)
+    spans = runner.submit(chunked).result(WAIT_S).works[0].spans
+    assert [tuple(span)[:4] for span in spans.tolist()] == [(0, 1, 0, 2), (0, 1, 2, 2), (0, 1, 4, 1)]
+    times = [before_us, *spans[["start_us", "stop_us"]].tolist()[0], *spans["stop_us"].tolist()]
+    assert times == sorted(times)
 
 
 def test_board_that_is_left_running_costs_the_connection(runner, bench, rig):

@@ -165,7 +165,7 @@ def test_a_sampler_job_read_back_has_the_same_result_and_inputs(backend):
     assert again[0].data.shape == (2, 3)
     assert [each.metadata["shots"] for each in again] == [50, 1024, 1024]
     assert again[0].metadata["circuit_metadata"] == {"label": "sweep", "object": "{1, 2}"}
-    assert again.metadata == {"version": 2}
+    assert again.metadata == first.metadata
     assert later.tags == ["t"]
     assert later.metrics() == job.metrics()
     assert later.inputs[0].circuit.parameters[0].name == "θ"

@@ -1,5 +1,9 @@
 """The option tree takes attributes, dicts and constructors, and nothing it does not know."""
 
+import copy
+import functools
+import pickle
+
 import pytest
 
 from qctrl.primitives.options import EstimatorOptions, SamplerExecutionOptions, SamplerOptions, make_options
@@ -23,6 +27,7 @@ def test_attributes_dicts_and_the_constructor_set_the_same():
         "execution": {"chunk_shots": 1000, "rep_delay": None, "init_qubits": True, "meas_type": "classified"},
         "simulator": {"seed_simulator": None},
         "environment": {"job_tags": None},
+        "max_execution_time": None,
     }
     assert make_options(SamplerOptions, tree) is tree
     assert make_options(SamplerOptions, None) == SamplerOptions()
@@ -40,7 +45,7 @@ def test_a_group_given_as_a_dict_keeps_the_rest_of_the_group():
     [
         ({"default_shot": 5}, "SamplerOptions has no option 'default_shot'; did you mean 'default_shots'"),
         ({"execution": {"chunkshots": 5}}, "did you mean 'chunk_shots'"),
-        ({"zzz": 5}, "it has default_shots, environment, execution, simulator"),
+        ({"zzz": 5}, "it has default_shots, environment, execution, max_execution_time, simulator"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest(given, message):
@@ -49,9 +54,47 @@ def test_an_unknown_name_is_refused_with_the_nearest(given, message):
 
 
 @pytest.mark.parametrize(
+    ("cls", "path", "message"),
+    [
+        (
+            SamplerOptions,
+            "dynamical_decoupling.enable",
+            "SamplerOptions has no option 'dynamical_decoupling'; .*Qiskit",
+        ),
+        (SamplerOptions, "twirling.enable_gates", "pauli_twirl_2q_gates"),
+        (SamplerOptions, "environment.log_level", "EnvironmentOptions has no option 'log_level'; .*logging"),
+        (SamplerOptions, "environment.callback", r"use job\.on_progress"),
+        (SamplerOptions, "simulator.noise_model", "the emulator plays the device itself"),
+        (EstimatorOptions, "seed_estimator", r"simulator\.seed_simulator"),
+        (EstimatorOptions, "execution.meas_type", "ExecutionOptions has no option 'meas_type'"),
+    ],
+)
+def test_what_other_providers_have_is_refused_with_the_reason(cls, path, message):
+    """Assigned, read or given as a dict: an option that would do nothing does not exist."""
+    tree = cls()
+    *groups, name = path.split(".")
+    with pytest.raises(AttributeError, match=message):
+        setattr(functools.reduce(getattr, groups, tree), name, True)
+    with pytest.raises(AttributeError, match=message):
+        functools.reduce(getattr, (*groups, name), tree)
+    with pytest.raises(AttributeError, match=message):
+        make_options(cls, functools.reduce(lambda value, key: {key: value}, (name, *reversed(groups)), True))
+
+
+def test_trees_can_be_copied_and_pickled():
+    tree = SamplerOptions(default_shots=3)
+    for other in (copy.deepcopy(tree), pickle.loads(pickle.dumps(tree))):
+        assert other == tree
+        other.execution.rep_delay = 1.0
+        assert tree.execution.rep_delay is None
+
+
+@pytest.mark.parametrize(
     "given",
     [
         {"default_shots": 0},
+        {"max_execution_time": 0},
+        {"max_execution_time": "1h"},
         {"default_shots": True},
         {"default_shots": 10.0},
         {"execution": {"chunk_shots": -1}},

@@ -64,9 +64,10 @@ def test_a_bell_pair_has_the_counts_of_qiskits_sampler(backend, sampler):
     assert_samples(result[0].data.meas.get_counts(), Statevector(exact).probabilities_dict(), 4096)
 
 
-def test_metadata_are_exactly_qiskits(backend, sampler):
+def test_metadata_are_those_of_qiskit_and_spans_beside_them(backend, sampler):
     result = sampler.run([(isa(backend, bell()), None, 10), isa(backend, bell())], shots=20).result()
-    assert result.metadata == {"version": 2}
+    assert result.metadata.keys() == {"version", "execution"}
+    assert result.metadata["version"] == 2
     assert [each.metadata for each in result] == [
         {"shots": 10, "circuit_metadata": {"name": "bell"}},
         {"shots": 20, "circuit_metadata": {"name": "bell"}},
@@ -179,11 +180,44 @@ def test_kerneled_results_are_sliced_per_register(backend):
     assert points.meas.shape == (0, 6, 1)
 
 
+def test_bits_and_points_can_be_had_of_the_same_shots(backend):
+    circuit = QuantumCircuit(2)
+    circuit.add_register(ClassicalRegister(1, "a"), ClassicalRegister(2, "b"))
+    circuit.sx(0)
+    circuit.measure([0, 1], [0, 2])
+    both = SamplerV2(backend, {"execution": {"meas_type": "classified+kerneled"}})
+    data = both.run([circuit], shots=40).result()[0].data
+    assert list(data.keys()) == ["a", "b", "a_iq", "b_iq"]
+    assert np.array_equal(data.a.to_bool_array()[:, 0], data.a_iq[:, 0].real == -1)
+    assert 0 < data.a.get_counts()["1"] < 40
+    assert backend.runner.specs[0].works[0].capture_mode == "bits+iq"
+    circuit.add_register(ClassicalRegister(1, "a_iq"))
+    with pytest.raises(CompileError, match="'a_iq' has the name that the IQ points of 'a' get; rename it"):
+        both.run([circuit])
+    assert SamplerV2(backend).run([circuit], shots=1).result()[0].data.a_iq.num_bits == 1
+
+
+def test_a_waiting_time_that_the_device_does_not_have_is_refused_before_there_is_a_job(backend):
+    most_s = backend.configuration().rep_delay_range[1]
+    SamplerV2(backend, {"execution": {"rep_delay": most_s}}).run([isa(backend, bell())], shots=1).result()
+    n_jobs = len(backend.jobs.store.list())
+    for rep_delay, error, message in (
+        (5.0, ValueError, r"rep_delay is 5.0 s; pair2 can wait 0 to 4.29497 s"),
+        (1.5e-9, TimingError, "rep_delay 1.5e-09 s is 1.5"),
+    ):
+        with pytest.raises(error, match=message):
+            SamplerV2(backend, {"execution": {"rep_delay": rep_delay}}).run([isa(backend, bell())])
+        with pytest.raises(error, match=message):
+            backend.run(isa(backend, bell()), rep_delay=rep_delay)
+    assert len(backend.jobs.store.list()) == n_jobs
+
+
 def test_options_reach_the_runner(backend):
     sampler = SamplerV2(
         backend,
         options={
             "default_shots": 33,
+            "max_execution_time": 300,
             "execution": {"chunk_shots": 10, "rep_delay": 1e-5},
             "simulator": {"seed_simulator": 5},
             "environment": {"job_tags": ["bell"]},
@@ -192,7 +226,7 @@ def test_options_reach_the_runner(backend):
     job = sampler.run([isa(backend, bell())])
     assert job.result()[0].data.meas.num_shots == 33
     spec = backend.runner.specs[0]
-    assert (spec.chunk_shots, spec.rep_delay_s, spec.sim.seed) == (10, 1e-5, 5)
+    assert (spec.chunk_shots, spec.rep_delay_s, spec.sim.seed, spec.max_execution_s) == (10, 1e-5, 5, 300)
     assert job.tags == ["bell"]
     assert job.options["execution"]["chunk_shots"] == 10
 
@@ -255,8 +289,9 @@ def test_circuits_that_are_not_isa_are_refused_with_the_way_out(backend, sampler
 def test_reserved_register_names_are_refused_at_submission(backend, sampler):
     circuit = QuantumCircuit(QuantumRegister(1), ClassicalRegister(1, "shape"))
     circuit.measure(0, 0)
-    with pytest.raises(CompileError, match="'shape' has the name of an attribute of DataBin"):
-        sampler.run([circuit])
+    for error in (CompileError, ValueError):
+        with pytest.raises(error, match="'shape' has the name of an attribute of DataBin"):
+            sampler.run([circuit])
 
 
 def test_only_a_backend_of_this_stack_will_do(backend):

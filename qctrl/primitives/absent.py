@@ -1,0 +1,31 @@
+"""Options that users know from other providers and that mean nothing here yet, each with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+_CHIP: Final = "the emulator plays the device itself: service.backend(name, noise=..., truth=...) chooses it"
+_NOT_BUILT: Final = "this release cannot do it; transpile with Qiskit's passes instead"
+
+SAMPLER: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "dynamical_decoupling": f"{_NOT_BUILT} (PadDynamicalDecoupling, with the backend's target)",
+        "twirling": f"{_NOT_BUILT} (pauli_twirl_2q_gates), one pub per twirl",
+        "experimental": "there is nothing experimental to switch on",
+    }
+)
+ESTIMATOR: Final[Mapping[str, str]] = MappingProxyType(
+    {**SAMPLER, "seed_estimator": "the seed of all random numbers is simulator.seed_simulator"}
+)
+ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "log_level": "jobs log here: logging.getLogger('qctrl').setLevel(...)",
+        "callback": "use job.on_progress(callback)",
+        "private": "every job is stored on this machine alone, readable by its owner",
+    }
+)
+SIMULATOR: Final[Mapping[str, str]] = MappingProxyType(
+    {"noise_model": _CHIP, "coupling_map": _CHIP, "basis_gates": _CHIP, "set_backend": _CHIP}
+)

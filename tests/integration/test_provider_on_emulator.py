@@ -1,0 +1,59 @@
+"""What users of the provider see, on the real emulator."""
+
+import math
+
+import numpy as np
+import pytest
+from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit.circuit import Parameter
+
+from qctrl import ProviderService, SamplerV2
+
+SEED = 9
+
+
+@pytest.fixture(scope="module")
+def backend(tmp_path_factory):
+    with ProviderService() as service:
+        yield service.backend("pair2", seed=SEED)
+
+
+def rotated():
+    circuit = QuantumCircuit(2)
+    circuit.add_register(ClassicalRegister(1, "a"), ClassicalRegister(1, "b"))
+    circuit.sx(0)
+    circuit.rz(Parameter("t"), 0)
+    circuit.sx(0)
+    circuit.x(1)
+    circuit.measure([0, 1], [0, 1])
+    return circuit
+
+
+def test_bits_and_points_come_from_the_same_shots(backend):
+    """The device decides, so its own discriminator on the points must give its bits, shot by shot."""
+    pub = (rotated(), {"t": [0.0, 1.0, math.pi]})
+    both = SamplerV2(backend, {"execution": {"meas_type": "classified+kerneled"}})
+    data = both.run([pub], shots=300).result()[0].data
+    assert list(data.keys()) == ["a", "b", "a_iq", "b_iq"]
+    assert data.a_iq.shape == (3, 300, 1)
+    for qubit, name in enumerate("ab"):
+        points = data[f"{name}_iq"][..., 0]
+        rows = np.array(backend.calibration.live_qubit(qubit).readout.discriminator.coefficients)
+        scores = rows @ np.stack([points.real, points.imag, np.ones(points.shape)]).reshape(3, -1)
+        bits = (np.argmax(scores, axis=0) > 0).reshape(points.shape)
+        assert np.array_equal(bits, data[name].to_bool_array()[..., 0])
+    bits_alone = SamplerV2(backend).run([pub], shots=300).result()[0].data
+    points_alone = SamplerV2(backend, {"execution": {"meas_type": "kerneled"}}).run([pub], shots=300).result()[0].data
+    assert bits_alone.a == data.a
+    assert np.array_equal(points_alone.a, data.a_iq)
+
+
+def test_spans_say_when_shots_were_taken(backend):
+    sampler = SamplerV2(backend, {"execution": {"chunk_shots": 40}})
+    job = sampler.run([(rotated(), np.zeros((2, 1)), 100), (rotated(), np.zeros(1), 10)])
+    result = job.result()
+    spans = result.metadata["execution"]["execution_spans"]
+    assert sum(span.mask(0).astype(int) for span in spans.filter_by_pub(0)).tolist() == np.ones((2, 100)).tolist()
+    assert spans.filter_by_pub(1)[0].mask(1).all()
+    assert [span.start for span in spans] == sorted(span.start for span in spans)
+    assert job.creation_date <= spans.start <= spans.stop
