@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qctrl.compiler.assemble import assemble
 from qctrl.compiler.bind import bind
+from qctrl.compiler.cache import CacheStats, CompileCache
 from qctrl.compiler.custom_gates import make_gate, structural_parameters
 from qctrl.compiler.custom_sites import check_gate
 from qctrl.compiler.lower import lower
@@ -13,6 +14,8 @@ from qctrl.compiler.resources import PortUse, Resources, Use
 from qctrl.compiler.schedule import schedule
 
 __all__ = [
+    "CacheStats",
+    "CompileCache",
     "CompiledProgram",
     "PortUse",
     "Resources",

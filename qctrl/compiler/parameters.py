@@ -44,9 +44,12 @@ def steps_of(value: Any, by_parameter: Mapping[Any, int]) -> tuple[Step, ...] | 
 
 
 def real(value: object) -> float:
-    """Return a number as a float; NaN if it is not real."""
+    """Return a number as a float; NaN if it is not real.
+
+    A zero has no sign: what compares equal must be compiled equally.
+    """
     number = complex(cast("complex", value))
-    return number.real if number.imag == 0 else math.nan
+    return number.real + 0.0 if number.imag == 0 else math.nan
 
 
 def _operand(item: object, by_parameter: Mapping[Any, int]) -> Step:

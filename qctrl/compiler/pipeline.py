@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qctrl.calibration import Calibration
+    from qctrl.compiler.cache import CompileCache
     from qctrl.compiler.program import CompiledProgram
     from qctrl.compiler.schedule import Method
     from qctrl.protocol import Setup
@@ -28,6 +29,7 @@ def compile_circuit(
     custom_gates: CustomGates | None = None,
     *,
     method: Method = "alap",
+    cache: CompileCache | None = None,
 ) -> CompiledProgram:
     """Return the packed program of an ISA circuit.
 
@@ -37,19 +39,26 @@ def compile_circuit(
         setup: The rack to play it on, derived from the same calibration.
         custom_gates: What to play for instructions that are not in the calibration.
         method: Whether instructions start as late as possible, ``alap``, or as soon as possible, ``asap``.
+        cache: Where the program is looked up, and kept; ``None`` compiles.
 
     Raises:
         CompileError: The circuit cannot be played; the message names the instruction and the way out.
     """
     gates = lower(circuit, calibration, custom_gates)
+    content = None if cache is None else cache.content(gates, calibration, setup, method)
+    if cache is not None and content is not None and (known := cache.get(content, setup)) is not None:
+        return known
     if custom_gates:
         check_custom_sites(gates.sites, calibration, setup)
     try:
         pulses = schedule(gates, calibration, method=method)
         del gates  # of a million gates it is 80 MB, which assembly can use
-        return assemble(pulses, setup)
+        made = assemble(pulses, setup)
     except CompileError as error:
         raise blame(error, circuit) from error
+    if cache is not None and content is not None:
+        cache.keep(content, made)
+    return made
 
 
 def compile_many(circuits: Iterable[Circuit], calibration: Calibration, setup: Setup) -> list[CompiledProgram]:

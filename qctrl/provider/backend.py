@@ -16,7 +16,7 @@ from qiskit.result.models import MeasLevel, MeasReturnType
 from qiskit.transpiler import Target
 
 from qctrl.calibration import Calibration
-from qctrl.compiler import CompiledProgram, check_gate, compile_circuit, make_gate
+from qctrl.compiler import CompileCache, CompiledProgram, check_gate, compile_circuit, make_gate
 from qctrl.errors import CompileError
 from qctrl.execution import JobSpec, Runner
 from qctrl.protocol import Setup
@@ -82,6 +82,8 @@ class Device:
     """``None`` on hardware."""
     custom_gates: CustomGates = field(default_factory=lambda: NO_CUSTOM_GATES)
     """Gates of the user's own, beside those of the calibration."""
+    compile_cache: CompileCache = field(default_factory=CompileCache)
+    """Programs compiled before, for every view of the device."""
 
 
 class Backend(BackendV2):
@@ -145,6 +147,11 @@ class Backend(BackendV2):
     def custom_gates(self) -> CustomGates:
         """Gates of the user's own, by name and qubits."""
         return self._device.custom_gates
+
+    @property
+    def compile_cache(self) -> CompileCache:
+        """Programs compiled before; ``compile_cache.stats()`` says how often one was found again."""
+        return self._device.compile_cache
 
     def with_gate(
         self, name: str, qubits: Sequence[int], params: Sequence[Any], pulses: Callable[..., Sequence[Step]]
@@ -267,7 +274,7 @@ class Backend(BackendV2):
     def compile(self, circuits: Sequence[QuantumCircuit]) -> list[CompiledProgram]: ...
 
     def compile(self, circuits: QuantumCircuit | Sequence[QuantumCircuit]) -> CompiledProgram | list[CompiledProgram]:
-        """Return the packed program of a circuit, or of each circuit of a list.
+        """Return the packed program of a circuit, or of each circuit of a list; see ``compile_cache``.
 
         Raises:
             CompileError: The circuit cannot run on this device.
@@ -275,7 +282,7 @@ class Backend(BackendV2):
         if not isinstance(circuits, QuantumCircuit):
             return [self.compile(circuit) for circuit in circuits]
         try:
-            return compile_circuit(circuits, self.calibration, self.setup, self.custom_gates)
+            return compile_circuit(circuits, self.calibration, self.setup, self.custom_gates, cache=self.compile_cache)
         except CompileError:
             # The compiler refuses all that the check refuses, but the check says better what to do, and costs more.
             self.check(circuits)

@@ -84,6 +84,17 @@ def test_a_list_of_circuits_gives_a_list_of_programs(plain):
     assert programs[0].to_bytes() == programs[1].to_bytes() == plain.compile(circuit).to_bytes()
 
 
+def test_an_equal_circuit_is_compiled_once_for_all_views_of_a_device(plain):
+    circuit = QuantumCircuit(1, 1)
+    circuit.measure(0, 0)
+    programs = plain.compile([circuit, circuit.copy()])
+    assert programs[0] is programs[1] is copy.deepcopy(plain).compile(circuit)
+    stats = plain.compile_cache.stats()
+    assert (stats.hits, stats.misses, stats.entries) == (2, 1, 1)
+    circuit.x(0)
+    assert plain.compile(circuit).hash != programs[0].hash
+
+
 def test_circuits_that_the_target_lacks_are_not_compiled(plain):
     circuit = QuantumCircuit(3)
     circuit.cz(0, 2)
