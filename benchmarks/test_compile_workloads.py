@@ -93,7 +93,7 @@ start_s = time.perf_counter()
 compile_circuit(circuit, *device).to_bytes()
 took_s = time.perf_counter() - start_s
 kernels = [_capi_kernels.read_instructions, _kernels.count_actions, _kernels.schedule_blocks,
-           _pack_kernels.mark_envelopes, _pack_kernels.pack_events]
+           _pack_kernels.pack_events]
 print(took_s, sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels))
 """
 

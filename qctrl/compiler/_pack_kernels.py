@@ -26,19 +26,6 @@ _SLACK: Final = 1e-9
 
 
 @njit(**JIT)
-def mark_envelopes(plays: Records, frame_rate: NDArray[np.int64], used: NDArray[np.uint8]) -> None:
-    """Mark which envelope is played at which rate.
-
-    Args:
-        plays: dtype ``qctrl.ir.PLAY``.
-        frame_rate: Number of the sample rate of each frame's port.
-        used: In and out: shape ``(n_envelopes, n_rates)``.
-    """
-    for k in range(plays.shape[0]):
-        used[plays[k].envelope, frame_rate[plays[k].frame]] = 1
-
-
-@njit(**JIT)
 def _order_key(start: Any, is_timed: int, frame: Any) -> np.int64:
     """Return a number that sorts the events of one port: start, then shifts before plays, then frame."""
     return (np.int64(start) << 20) | (np.int64(is_timed) << 16) | np.int64(frame)

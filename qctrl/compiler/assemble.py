@@ -43,9 +43,7 @@ def assemble(pulses: PulseProgram, setup: Setup) -> CompiledProgram:
     rack = rack_of(setup)
     ratio = _tick_ratio(pulses, rack)
     wired = wire(pulses, rack)
-    used = np.zeros((len(pulses.envelopes), max(len(wired.sample_ticks), 1)), dtype=np.uint8)
-    _pack_kernels.mark_envelopes(pulses.plays, wired.frame_rate, used)
-    table = wired.envelopes(pulses, used, rack.tick_s)
+    table = wired.table
     block_ticks = _block_ticks(pulses, rack, ratio)
     check_memories(pulses, block_ticks, wired, table)
     events, blocks, windows = _packed(pulses, rack, wired, table, (ratio, block_ticks))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -21,8 +20,7 @@ _STRAIGHT: Final = straight_line()
 _STRAIGHT.flags.writeable = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Blocks:
+class Blocks(NamedTuple):
     """Instructions by block; resets are spelled out as measurements and conditional x."""
 
     instructions: NDArray[np.void]

@@ -105,8 +105,9 @@ def read_columns(circuit: QuantumCircuit, device: DeviceTable) -> Columns | None
         return None
     n_rows, n_barrier_qubits, n_segments, n_used, n_pending = work.counts.tolist()
     columns = Columns(
-        instructions=instructions[:n_rows],
-        segments=work.segments[:n_segments].copy(),
+        instructions=instructions if n_rows == len(instructions) else instructions[:n_rows],
+        # To copy records field by field takes longer than to read a small circuit.
+        segments=np.frombuffer(work.segments[:n_segments].tobytes(), dtype=SEGMENT),
         barrier_qubits=work.barrier_qubits[:n_barrier_qubits].copy(),
         sites=work.used[:n_used],
         pending=work.pending[:n_pending],

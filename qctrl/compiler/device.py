@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from qctrl.compiler.identity_cache import IdentityCache
 from qctrl.compiler.sites import require_gate, reset_is_measured
 from qctrl.errors import CalibrationError
 from qctrl.ir.gate_program import GateSite
@@ -47,15 +47,9 @@ class DeviceTable:
     """Whether the reset of a qubit needs a measurement, shape ``(n_qubits,)``."""
 
 
-_TABLES: Final[IdentityCache[DeviceTable]] = IdentityCache(8)
-
-
+@lru_cache(maxsize=8)
 def device_table(calibration: Calibration) -> DeviceTable:
     """Return the table of a calibration; made once, remembered for the calibrations in use."""
-    return _TABLES.get((calibration,), lambda: _make(calibration))
-
-
-def _make(calibration: Calibration) -> DeviceTable:
     sites = _sites(calibration)
     names = dict.fromkeys([*_FIXED, *(site.name for site in sites)])
     number = {name: row for row, name in enumerate(names)}

@@ -25,11 +25,12 @@ from qctrl.ir.interface import Interface
 from qctrl.units import to_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from fractions import Fraction
 
     from qctrl.calibration import Calibration
     from qctrl.compiler.capi import Columns
+    from qctrl.compiler.device import DeviceTable
     from qctrl.pulse import CustomGate, CustomGates
 
 Circuit: TypeAlias = QuantumCircuit
@@ -75,15 +76,14 @@ def lower_fast(circuit: Circuit, calibration: Calibration) -> GateProgram | None
         if found is None:
             return None
         expressions = found
-    for column in (columns.instructions, columns.segments, columns.barrier_qubits):
-        column.setflags(write=False)
+    columns.instructions.setflags(write=False)
+    columns.barrier_qubits.setflags(write=False)
     _LOG.debug("circuit %s: read through the C API", circuit.name)
-    sites = device.sites
     return GateProgram(
         instructions=columns.instructions,
         segments=columns.segments,
         barrier_qubits=columns.barrier_qubits,
-        sites=tuple([sites[number] for number in columns.sites.tolist()]),
+        sites=_sites(device, columns.sites.tobytes()),
         expressions=expressions,
         n_qubits=len(calibration.qubit_names),
         interface=_interface(circuit, calibration, parameters),
@@ -145,6 +145,11 @@ def _resolve(
     return tuple(expressions)
 
 
+@lru_cache(maxsize=256)
+def _sites(device: DeviceTable, numbers: bytes) -> tuple[GateSite, ...]:
+    return tuple([device.sites[number] for number in np.frombuffer(numbers, dtype=np.int32).tolist()])
+
+
 @lru_cache(maxsize=1024)
 def _delay_ticks(value: float, unit: str, dt_s: Fraction) -> int | None:
     try:
@@ -155,28 +160,32 @@ def _delay_ticks(value: float, unit: str, dt_s: Fraction) -> int | None:
 
 def _interface(circuit: Circuit, calibration: Calibration, parameters: list[Any]) -> Interface:
     clbits = circuit.clbits
-    return Interface(
-        parameters=tuple([parameter.name for parameter in parameters]),
-        cregs=tuple([(str(register.name), indices) for register, indices in _registers(circuit.cregs, clbits)]),
-        n_clbits=len(clbits),
-        calibration_id=calibration.id,
-        calibration_hash=calibration.hash,
-    )
+    names = tuple([parameter.name for parameter in parameters])
+    return _known_interface(names, tuple(_registers(circuit.cregs, clbits)), len(clbits), calibration)
 
 
-def _registers(cregs: list[Any], clbits: list[Any]) -> Iterator[tuple[Any, tuple[int, ...]]]:
-    """Yield every register with the indices of its bits; most registers are simply a stretch of the circuit's bits."""
+@lru_cache(maxsize=256)
+def _known_interface(
+    parameters: tuple[str, ...], cregs: tuple[tuple[str, tuple[int, ...]], ...], n_clbits: int, calibration: Calibration
+) -> Interface:
+    return Interface(parameters, cregs, n_clbits, calibration.id, calibration.hash)
+
+
+def _registers(cregs: list[Any], clbits: list[Any]) -> list[tuple[str, tuple[int, ...]]]:
+    """Return every register with the indices of its bits; most registers are simply a stretch of the circuit's bits."""
+    found: list[tuple[str, tuple[int, ...]]] = []
     position, index_of = 0, None
     for register in cregs:
         bits = register[:]
         end = position + len(bits)
         if clbits[position:end] == bits:
-            yield register, tuple(range(position, end))
+            found.append((register.name, tuple(range(position, end))))
             position = end
             continue
         if index_of is None:
             index_of = {bit: index for index, bit in enumerate(clbits)}
-        yield register, tuple([index_of[bit] for bit in bits])
+        found.append((register.name, tuple([index_of[bit] for bit in bits])))
+    return found
 
 
 class _Reader:

@@ -82,9 +82,8 @@ def check_ticks(
     Raises:
         ResourceError: A block is longer than the counter of ticks.
     """
-    wrong = np.flatnonzero(block_ticks > limits.MAX_TICKS)
-    if len(wrong):
-        block = int(wrong[0])
+    if max(block_ticks.tolist(), default=0) > limits.MAX_TICKS:
+        block = int(np.argmax(block_ticks > limits.MAX_TICKS))
         rows = blocks.instructions[int(blocks.bounds[block]) : int(blocks.bounds[block + 1])]
         instruction = _first_late(rows, tables, barrier_qubits)
         refuse("ticks in one block", int(block_ticks[block]), limits.MAX_TICKS, instruction)
@@ -145,7 +144,7 @@ def check_memories(pulses: PulseProgram, block_ticks: NDArray[np.int64], wired: 
         ("captures", len(pulses.captures), limits.MAX_CAPTURES),
         ("discriminators", len(pulses.discriminators), limits.MAX_DISCRIMINATORS),
         ("classical bits", pulses.n_clbits, limits.MAX_CLBITS),
-        ("ticks in one block", int(block_ticks.max(initial=0)), limits.MAX_TICKS),
+        ("ticks in one block", max(block_ticks.tolist(), default=0), limits.MAX_TICKS),
     ):
         if need > have:
             refuse(memory, need, have, _first_without_room(memory, have, pulses, wired, table))

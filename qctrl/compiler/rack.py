@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from qctrl.ir.pulse_program import PulseProgram
+    from qctrl.ir.pulse_program import PulseProgram, Voices
     from qctrl.protocol import Port, Setup
-
-_TABLES: Final = 64
-"""Sets of envelopes that are remembered for each set of frames."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +38,7 @@ class Rack:
     limits: NDArray[np.float64]
     """Per port: factor and offset that take a peak to |I|, factor and offset to |Q|, and the largest allowed."""
     wired: IdentityCache[Wired]
-    """By the tables of a pulse program."""
+    """By the voices of a pulse program."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,33 +48,12 @@ class Wired:
     frame_port: NDArray[np.int64]
     frame_rate: NDArray[np.int64]
     """Number of the sample rate of each frame's port."""
-    sample_ticks: tuple[int, ...]
-    """Ticks per sample of each rate."""
     frames: NDArray[np.void]
     """dtype ``qctrl.protocol.FRAME``."""
     discriminators: NDArray[np.void]
     """dtype ``qctrl.protocol.DISCRIMINATOR``."""
-    tables: dict[bytes, EnvelopeTable] = field(default_factory=dict)
-    """By which envelopes are played at which rates."""
-
-    def envelopes(self, pulses: PulseProgram, used: NDArray[np.uint8], tick_s: Fraction) -> EnvelopeTable:
-        """Return the samples of the envelopes in use.
-
-        Args:
-            pulses: Its ``envelopes`` are those that this was made for.
-            used: Shape ``(n_envelopes, n_rates)``.
-            tick_s: Length of a tick.
-
-        Raises:
-            CompileError: An envelope cannot be evaluated at its port's rate.
-        """
-        key = used.tobytes()
-        table = self.tables.get(key)
-        if table is None:
-            if len(self.tables) >= _TABLES:
-                self.tables.clear()
-            table = self.tables[key] = envelope_table(pulses.envelopes, used, self.sample_ticks, tick_s)
-        return table
+    table: EnvelopeTable
+    """The envelopes, sampled at the rates of their ports."""
 
 
 _RACKS: Final[IdentityCache[Rack]] = IdentityCache(8)
@@ -94,9 +70,10 @@ def wire(pulses: PulseProgram, rack: Rack) -> Wired:
     Raises:
         CompileError: The setup lacks a port.
         ResourceError: A frequency is too far from its port's LO.
+        CompileError: An envelope cannot be evaluated at its port's rate.
     """
-    parts = (pulses.ports, pulses.frames, pulses.envelopes, pulses.discriminators)
-    return rack.wired.get(parts, lambda: _make_wired(pulses, rack))
+    voices = pulses.voices
+    return rack.wired.get((voices,), lambda: _make_wired(voices, rack))
 
 
 def open_rows(n_phases: int, values: Sequence[int] = ()) -> NDArray[np.void]:
@@ -136,19 +113,21 @@ def _limits(port: Port) -> tuple[float, float, float, float, float]:
     return math.hypot(ii, iq), offsets[0], math.hypot(qi, qq), offsets[1], port.max_amplitude
 
 
-def _make_wired(pulses: PulseProgram, rack: Rack) -> Wired:
-    ports = np.array([_port(rack, name) for name in pulses.ports], dtype=np.int64)
-    frame_port = ports[pulses.frames["port"]]
+def _make_wired(voices: Voices, rack: Rack) -> Wired:
+    ports = np.array([_port(rack, name) for name in voices.ports], dtype=np.int64)
+    frame_port = ports[voices.frames["port"]]
     rates, frame_rate = np.unique(rack.sample_ticks[frame_port], return_inverse=True)
-    discriminators = np.zeros(len(pulses.discriminators), dtype=DISCRIMINATOR)
+    discriminators = np.zeros(len(voices.discriminators), dtype=DISCRIMINATOR)
     for name in ("n_classes", "coef"):
-        discriminators[name] = pulses.discriminators[name]
+        discriminators[name] = voices.discriminators[name]
+    used = np.zeros((len(voices.envelopes), max(len(rates), 1)), dtype=np.uint8)
+    used[voices.pairs[:, 0], frame_rate[voices.pairs[:, 1]]] = 1
     return Wired(
         frame_port=_read_only(frame_port),
         frame_rate=_read_only(frame_rate.astype(np.int64)),
-        sample_ticks=tuple(rates.tolist()),
-        frames=_frames(pulses, frame_port, rack),
+        frames=_frames(voices, frame_port, rack),
         discriminators=_read_only(discriminators),
+        table=envelope_table(voices.envelopes, used, tuple(rates.tolist()), rack.tick_s),
     )
 
 
@@ -159,12 +138,12 @@ def _port(rack: Rack, name: str) -> int:
     return index
 
 
-def _frames(pulses: PulseProgram, frame_port: NDArray[np.int64], rack: Rack) -> NDArray[np.void]:
+def _frames(voices: Voices, frame_port: NDArray[np.int64], rack: Rack) -> NDArray[np.void]:
     frames = np.zeros(len(frame_port), dtype=FRAME)
     frames["port"] = frame_port
     frames["ftw"] = [
         _frame_word(frequency_hz, rack.setup.ports[port], rack.tick_s)
-        for frequency_hz, port in zip(pulses.frames["frequency_hz"].tolist(), frame_port.tolist(), strict=True)
+        for frequency_hz, port in zip(voices.frames["frequency_hz"].tolist(), frame_port.tolist(), strict=True)
     ]
     return _read_only(frames)
 

@@ -44,7 +44,7 @@ def schedule(gates: GateProgram, calibration: Calibration, *, method: Method = "
     n_plays, n_captures, n_rows = counts.tolist()
     n_rows += count_open_shifts(blocks.instructions, tables)
     check_rows(blocks, tables, n_rows + 1)
-    n_frames, n_open = len(tables.frames), _n_open(blocks)
+    n_frames, n_open = len(tables.frame_group), _n_open(blocks)
     plays, captures = np.empty(n_plays, dtype=PLAY), np.empty(n_captures, dtype=CAPTURE)
     rows, shifts = np.empty(n_rows + 1, dtype=ROW), np.empty(n_open * n_frames, dtype=SHIFT)
     block_ticks = np.empty(len(blocks.bounds) - 1, dtype=np.int64)
@@ -82,10 +82,7 @@ def schedule(gates: GateProgram, calibration: Calibration, *, method: Method = "
         block_grid_ticks=tables.grid_ticks,
         flow=blocks.flow,
         rows=rows,
-        ports=tables.ports,
-        frames=tables.frames,
-        envelopes=tables.envelopes,
-        discriminators=tables.discriminators,
+        voices=tables.voices,
         expressions=opened.expressions,
         n_clbits=blocks.n_clbits,
         tick_s=calibration.dt_s,

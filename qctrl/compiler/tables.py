@@ -11,10 +11,9 @@ import numpy as np
 
 from qctrl.compiler import _kernels
 from qctrl.compiler.custom_sites import build_custom_site
-from qctrl.compiler.identity_cache import IdentityCache
 from qctrl.compiler.sites import SiteCapture, SiteFrame, SitePlay, SiteTune, block_grid_ticks, build_site
 from qctrl.ir.expression import Expression
-from qctrl.ir.pulse_program import DISCRIMINATOR, FRAME, TUNE, OpenValue, ValueKind
+from qctrl.ir.pulse_program import DISCRIMINATOR, FRAME, TUNE, OpenValue, ValueKind, Voices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,12 +49,7 @@ class SiteTables:
     amplitudes: NDArray[np.float64]
     """By action."""
     frame_group: NDArray[np.int64]
-    ports: tuple[str, ...]
-    frames: NDArray[np.void]
-    """dtype ``qctrl.ir.FRAME``."""
-    envelopes: tuple[Envelope, ...]
-    discriminators: NDArray[np.void]
-    """dtype ``qctrl.ir.DISCRIMINATOR``."""
+    voices: Voices
     grid_ticks: int
     """Grid of the calibration's blocks."""
     n_groups: int
@@ -78,14 +72,12 @@ class CustomTables:
     """Rows that each site opens."""
 
 
-_TABLES: Final[IdentityCache[Callable[[tuple[GateSite, ...]], SiteTables]]] = IdentityCache(8)
-
-
 def site_tables(gates: tuple[GateSite, ...], calibration: Calibration) -> SiteTables:
     """Return the tables of the sites that a program uses; remembered, because circuits come in families."""
-    return _TABLES.get((calibration,), lambda: _remembering(calibration))(gates)
+    return _remembering(calibration)(gates)
 
 
+@lru_cache(maxsize=8)
 def _remembering(calibration: Calibration) -> Callable[[tuple[GateSite, ...]], SiteTables]:
     """Return a function that makes tables for one calibration, and builds each of its sites once."""
     built: dict[GateSite, Site] = {}
@@ -126,17 +118,12 @@ def _make(gates: tuple[GateSite, ...], sites: list[Site], calibration: Calibrati
         actions=np.array(index.actions, dtype=np.int64).reshape(-1, 7),
         amplitudes=np.array(index.amplitudes, dtype=np.float64),
         frame_group=np.array([frame.group for frame in index.frames], dtype=np.int64),
-        ports=tuple(index.ports),
-        frames=index.frame_column(),
-        envelopes=tuple(index.envelopes),
-        discriminators=index.discriminator_column(),
+        voices=index.voices(),
         grid_ticks=block_grid_ticks(calibration),
         n_groups=n_qubits + index.n_own_groups,
         custom=index.custom_tables(kinds_of) if any(gate.custom is not None for gate in gates) else None,
     )
     for column in (tables.sites, tables.resources, tables.actions, tables.amplitudes, tables.frame_group):
-        column.flags.writeable = False
-    for column in (tables.frames, tables.discriminators):
         column.flags.writeable = False
     return tables
 
@@ -233,11 +220,24 @@ class _Index:
             open_shifts=np.array([each.count(_kernels.OPEN_SHIFT) for each in kinds], dtype=np.int64),
         )
 
-    def frame_column(self) -> NDArray[np.void]:
+    def voices(self) -> Voices:
+        plays = [
+            row for row in self.actions if row[_kernels.KIND] == _kernels.PLAY and row[_kernels.SHAPE] != TUNE_MARK
+        ]
+        pairs = sorted({(row[_kernels.SHAPE], row[_kernels.FRAME]) for row in plays})
         rows = [(self.ports[frame.port], frame.group, frame.frequency_hz) for frame in self.frames]
-        return np.array(rows, dtype=FRAME)
+        voices = Voices(
+            ports=tuple(self.ports),
+            frames=np.array(rows, dtype=FRAME),
+            envelopes=tuple(self.envelopes),
+            pairs=np.array(pairs, dtype=np.int64).reshape(-1, 2),
+            discriminators=self._discriminator_column(),
+        )
+        for column in (voices.frames, voices.pairs, voices.discriminators):
+            column.flags.writeable = False
+        return voices
 
-    def discriminator_column(self) -> NDArray[np.void]:
+    def _discriminator_column(self) -> NDArray[np.void]:
         column = np.zeros(len(self.discriminators), dtype=DISCRIMINATOR)
         for row, coefficients in zip(column, self.discriminators, strict=True):
             row["n_classes"] = len(coefficients)

@@ -16,6 +16,7 @@ from qctrl.ir.pulse_program import (
     OpenValue,
     PulseProgram,
     ValueKind,
+    Voices,
 )
 from qctrl.ir.text import gate_text, pulse_text
 
@@ -38,6 +39,7 @@ __all__ = [
     "PulseProgram",
     "SegmentKind",
     "ValueKind",
+    "Voices",
     "gate_text",
     "pulse_text",
 ]

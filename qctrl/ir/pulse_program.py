@@ -86,6 +86,22 @@ _NO_VALUES: Final = np.frombuffer(b"", dtype="<i4")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Voices:
+    """What plays and captures refer to: one object for all programs of the same gates. Every array is read-only."""
+
+    ports: tuple[str, ...]
+    """Names of the ports in use."""
+    frames: NDArray[np.void]
+    """dtype ``FRAME``; frames of one group share all phase shifts, group -1 has none."""
+    envelopes: tuple[Envelope, ...]
+    """Distinct envelopes."""
+    pairs: NDArray[np.int64]
+    """Distinct (envelope, frame) of all plays, shape ``(n_pairs, 2)``."""
+    discriminators: NDArray[np.void]
+    """dtype ``DISCRIMINATOR``, distinct."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PulseProgram:
     """Timed output of the scheduler. Every array is read-only."""
 
@@ -103,14 +119,8 @@ class PulseProgram:
     """dtype ``qctrl.protocol.FLOW``."""
     rows: NDArray[np.void]
     """dtype ``ROW``; word of a row = word of ``previous`` + quantised expression. Row 0 is the zero row."""
-    ports: tuple[str, ...]
-    """Names of the ports in use."""
-    frames: NDArray[np.void]
-    """dtype ``FRAME``; frames of one group share all phase shifts, group -1 has none."""
-    envelopes: tuple[Envelope, ...]
-    """Distinct envelopes."""
-    discriminators: NDArray[np.void]
-    """dtype ``DISCRIMINATOR``, distinct."""
+    voices: Voices
+    """Ports, frames, envelopes and discriminators."""
     expressions: tuple[Expression, ...]
     """Distinct parameter expressions that rows refer to."""
     n_clbits: int
@@ -125,6 +135,29 @@ class PulseProgram:
     """Index of the value that is each play's amplitude, -1 for none; empty: none of them has one."""
     tunes: NDArray[np.void] = field(default_factory=lambda: _NO_TUNES)
     """dtype ``TUNE``, in block order, then in the order of the circuit."""
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """Names of the ports in use."""
+        return self.voices.ports
+
+    @property
+    def frames(self) -> NDArray[np.void]:
+        """Carriers on ports, dtype ``FRAME``."""
+        return self.voices.frames
+
+    @property
+    def envelopes(self) -> tuple[Envelope, ...]:
+        """Distinct envelopes."""
+        return self.voices.envelopes
+
+    @property
+    def discriminators(self) -> NDArray[np.void]:
+        """Distinct discriminators, dtype ``DISCRIMINATOR``."""
+        return self.voices.discriminators
+
+    def _pairs(self) -> set[tuple[int, int]]:
+        return set(zip(self.plays["envelope"].tolist(), self.plays["frame"].tolist(), strict=True))
 
     def verify(self) -> None:
         """State what the assembler may rely on.
@@ -158,6 +191,7 @@ class PulseProgram:
             checks[f"{name} have frames"] = np.all(table["frame"] < n_frames)
         for name, table in (("plays", self.plays), ("shifts", self.shifts)):
             checks[f"{name} have rows"] = np.all(table["phase_row"] < n_rows)
+        checks["the voices know every pair"] = self._pairs() <= set(map(tuple, self.voices.pairs.tolist()))
         _raise_first(checks)
         self._verify_times()
 
@@ -173,6 +207,7 @@ class PulseProgram:
             first, second = table[order[:-1]], table[order[1:]]
             same = (first["block"] == second["block"]) & (first["frame"] == second["frame"])
             checks[f"{name} on one frame do not overlap"] = np.all(~same | (ends[order[:-1]] <= second["start_ticks"]))
+        checks["the voices know every pair"] = self._pairs() <= set(map(tuple, self.voices.pairs.tolist()))
         _raise_first(checks)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -21,7 +22,7 @@ ENTRY: Final = struct.Struct("<4sIQQ")
 """tag, zero, offset from the start of the artefact, length in bytes."""
 ALIGNMENT: Final = 16
 MAX_BYTES: Final = 2**32
-_PADDING: Final = bytes(ALIGNMENT)
+_PADDING: Final = tuple(bytes(n) for n in range(ALIGNMENT))
 _SMALL_BYTES: Final = 2**16
 """Up to here a copy is cheaper than a view of an array."""
 
@@ -48,25 +49,28 @@ def identity_of(sections: Sequence[tuple[bytes, Part]]) -> bytes:
 
 def _body(sections: Sequence[tuple[bytes, Part]]) -> tuple[list[bytes | memoryview], int]:
     """Return the pieces that follow the header, and their length; large columns are not copied."""
-    table: list[bytes] = []
-    pieces: list[bytes | memoryview] = []
     end = HEADER.size + ENTRY.size * len(sections)
+    padding = -end % ALIGNMENT
+    entries: list[bytes | int] = []
+    pieces: list[bytes | memoryview] = [b""]
     for tag, part in sections:
-        offset = _align(end)
-        if offset != end:
-            pieces.append(_PADDING[: offset - end])
-        size = len(part) if isinstance(part, bytes) else part.nbytes
-        pieces.append(part if isinstance(part, bytes) else _bytes_of(part))
-        table.append(ENTRY.pack(tag, 0, offset, size))
-        end = offset + size
+        if padding:
+            pieces.append(_PADDING[padding])
+            end += padding
+        data = part if isinstance(part, bytes) else _bytes_of(part)
+        pieces.append(data)
+        size = len(data)
+        entries += (tag, 0, end, size)
+        end += size
+        padding = -size % ALIGNMENT
+    pieces[0] = _table(len(sections)).pack(*entries)
     # One piece for all that is small, so that little is handed to the checksum.
-    return _joined([b"".join(table), *pieces]), end - HEADER.size
+    return [b"".join(pieces)] if end <= _SMALL_BYTES else pieces, end - HEADER.size
 
 
-def _joined(pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
-    if sum(map(len, pieces)) <= _SMALL_BYTES:
-        return [b"".join(pieces)]
-    return pieces
+@cache
+def _table(n_sections: int) -> struct.Struct:
+    return struct.Struct("<" + ENTRY.format[1:] * n_sections)
 
 
 def unpack(kind: bytes, data: bytes, tags: Sequence[bytes]) -> dict[bytes, memoryview]:

@@ -32,8 +32,8 @@ for build in (lambda c: None, lambda c: c.rz(Parameter("a"), 0), lambda c: c.sx(
     compiled.bind(frozen)
     compiled.bind(np.full((2, 2 * len(compiled.parameters)), 0.5)[:, ::2])
 called = [
-    _capi_kernels.read_instructions, _kernels.count_actions, _kernels.schedule_blocks, _pack_kernels.mark_envelopes,
-    _pack_kernels.pack_events, _kernels.bind_rows,
+    _capi_kernels.read_instructions, _kernels.count_actions, _kernels.schedule_blocks, _pack_kernels.pack_events,
+    _kernels.bind_rows,
 ]
 print([(len(kernel.signatures), sum(kernel.stats.cache_misses.values())) for kernel in called])
 """

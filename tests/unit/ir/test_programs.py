@@ -67,7 +67,6 @@ def test_segments_must_cover_the_instructions():
 @pytest.mark.parametrize(
     ("table", "name", "index", "value", "message"),
     [
-        ("frames", "port", 0, 9, "frames have ports"),
         ("plays", "envelope", 0, 9, "envelopes exist"),
         ("plays", "block", 0, 1, "plays have blocks"),
         ("plays", "frame", 0, 9, "plays have frames"),
@@ -80,6 +79,7 @@ def test_segments_must_cover_the_instructions():
         ("rows", "expression", 0, 0, "row 0 is the zero row"),
         ("rows", "expression", 1, 1, "rows have expressions"),
         ("rows", "previous", 1, 1, "rows follow their predecessors"),
+        ("plays", "frame", 0, 1, "the voices know every pair"),
     ],
 )
 def test_an_inconsistent_pulse_program_is_refused(table, name, index, value, message):
@@ -87,6 +87,13 @@ def test_an_inconsistent_pulse_program_is_refused(table, name, index, value, mes
     broken = replace(pulses, **{table: changed(getattr(pulses, table), name, index, value)})
     with pytest.raises(CompileError, match=message):
         broken.verify()
+
+
+def test_frames_on_ports_that_do_not_exist_are_refused():
+    pulses = schedule(gates(), trio.calibration())
+    voices = replace(pulses.voices, frames=changed(pulses.frames, "port", 0, 9))
+    with pytest.raises(CompileError, match="frames have ports"):
+        replace(pulses, voices=voices).verify()
 
 
 def test_blocks_off_their_grid_are_refused():
