@@ -39,7 +39,11 @@ class QubitTruth(StrictModel):
     t1: _Positive
     t2_echo: _Positive
     t1_21: _Positive | None = None
-    """Decay time of level 2 to level 1; half of ``t1`` unless given."""
+    """Relaxation time between levels 2 and 1; half of ``t1`` unless given."""
+    t1_32: _Positive | None = None
+    """Likewise between levels 3 and 2; a third of ``t1`` unless given."""
+    thermal_population: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Level 1's part of levels 0 and 1 in equilibrium; higher levels follow in the same ratio."""
     drive_port: str
     flux_port: str | None = None
     flux: FluxTruth | None = None
@@ -74,6 +78,13 @@ class EdgeTruth(StrictModel):
     coupler: CouplerTruth | None = None
 
 
+class T1PointTruth(StrictModel):
+    """A qubit's T1 as a factor of its dark one while its resonator holds photons."""
+
+    photons: _Positive
+    factor: _Positive
+
+
 class ResonatorTruth(StrictModel):
     """A readout resonator. It stands at ``frequency + chi_0s`` while its qubit is in level s (``chi_00 = 0``)."""
 
@@ -84,6 +95,23 @@ class ResonatorTruth(StrictModel):
     """Linewidth / 2 pi, Hz."""
     chi_01: float
     chi_02: float
+    chi_03: float | None = None
+    """As far from ``chi_02`` as that is from ``chi_01``, unless given."""
+    t1_with_photons: Annotated[tuple[T1PointTruth, ...], Field(strict=False)] = ()
+    """Points in ascending order of photons, joined by straight lines from factor 1 at none; constant after the last."""
+
+    @property
+    def shifts(self) -> tuple[float, ...]:
+        """Shift of the resonator by levels 0 to 3, Hz."""
+        last = 2 * self.chi_02 - self.chi_01 if self.chi_03 is None else self.chi_03
+        return (0.0, self.chi_01, self.chi_02, last)
+
+    @model_validator(mode="after")
+    def _check(self) -> ResonatorTruth:
+        photons = [point.photons for point in self.t1_with_photons]
+        if photons != sorted(set(photons)):
+            raise problem("photons do not ascend", "sort the points", "t1_with_photons")
+        return self
 
 
 class FeedlineTruth(StrictModel):

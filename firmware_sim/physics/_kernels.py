@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     Integers: TypeAlias = NDArray[np.int64]
     Reals: TypeAlias = NDArray[np.float64]
     Complexes: TypeAlias = NDArray[np.complex128]
-    Pair: TypeAlias = tuple[Integers, Integers]
+    Jumps: TypeAlias = tuple[Integers, Bytes]
+    Hazards: TypeAlias = tuple[Reals, Reals]
     Header: TypeAlias = tuple[Words, np.uint64, np.uint64]
     Tables: TypeAlias = tuple[Complexes, Complexes, Complexes, Complexes, NDArray[np.bool_]]
 
@@ -32,6 +33,8 @@ _W0 = _U64(0x9E3779B97F4A7C15)
 _W1 = _U64(0xBB67AE8584CAA73B)
 _S11 = _U64(11)
 _TO_DOUBLE = 2.0**-53
+_JUMP_STREAM = _U64(5)
+_LAST_JUMP = 2
 
 
 @njit(**JIT)
@@ -109,45 +112,64 @@ def draw_outcomes(header: Header, shots: Words, cumulative: Reals, outcomes: Int
 
 
 @njit(**JIT)
-def draw_decays(header: Header, shots: Words, rates: Reals, n_samples: Integers, levels: Bytes, jumps: Pair) -> None:
-    """Write when each qubit of each shot decays inside its window, as a sample index; ``n_samples`` means never.
+def draw_jumps(header: Header, shots: Words, hazards: Hazards, levels: Bytes, jumps: Jumps) -> None:
+    """Write when each qubit of each shot changes its level inside its window, and to which level.
 
     Args:
         header: Key of two words, binding, draw block of the first qubit (qubit q adds q); all uint64.
         shots: uint64, shape (n_shots,).
-        rates: Decay probability per sample (a rate) of levels 0..2, shape (n_qubits, 3).
-        n_samples: Length of each window, int64, shape (n_qubits,).
+        hazards: Expected jumps out of each level up to each sample, non-decreasing, shape (n_qubits, n_levels,
+            n_samples + 1); and the share of them that leads up, shape (n_qubits, n_levels).
         levels: Levels at the start, uint8, shape (n_shots, n_qubits).
-        jumps: First and second decay, int64, shape (n_shots, n_qubits) each, written; only level 2 has a second.
+        jumps: Sample of each jump, int64, and level after it, uint8, shape (n_shots, n_qubits, n_jumps) each, written;
+            ``n_samples`` means never. Jumps beyond n_jumps (at most 3) do not happen.
     """
     key, binding, block = header
-    first_jump, second_jump = jumps
+    expected, up_share = hazards
+    times, after = jumps
+    end = expected.shape[2] - 1
     counter = np.zeros(4, dtype=np.uint64)
     words = np.empty(4, dtype=np.uint64)
+    more = np.empty(4, dtype=np.uint64)
     counter[1] = binding
     for shot in range(shots.shape[0]):
         counter[2] = shots[shot]
-        for q in range(rates.shape[0]):
-            end = n_samples[q]
-            first_jump[shot, q] = end
-            second_jump[shot, q] = end
+        for q in range(expected.shape[0]):
             level = levels[shot, q]
-            if level == 0:
+            for jump in range(times.shape[2]):
+                times[shot, q, jump] = end
+                after[shot, q, jump] = level
+            if expected[q, level, end] <= 0.0:
                 continue
             counter[0] = block + _U64(q)
+            counter[3] = _U64(0)
             philox(counter, key, words)
-            time = 0.0
-            for jump in range(level):
-                rate = rates[q, level - jump]
-                if rate <= 0.0:
-                    break
-                time += -np.log(1.0 - uniform(words[jump])) / rate
-                if time >= end:
+            begin = 0
+            for jump in range(times.shape[2]):
+                word = more[3] if jump == _LAST_JUMP else words[jump]
+                wanted = expected[q, level, begin] - np.log(1.0 - uniform(word))
+                if wanted >= expected[q, level, end]:
                     break
                 if jump == 0:
-                    first_jump[shot, q] = np.int64(time)
+                    # Words 2 and 3 of the first counter belong to the noise of the same draw block.
+                    counter[3] = _JUMP_STREAM
+                    philox(counter, key, more)
+                low = begin
+                high = end - 1
+                while low < high:
+                    middle = (low + high + 1) // 2
+                    if expected[q, level, middle] <= wanted:
+                        low = middle
+                    else:
+                        high = middle - 1
+                if uniform(more[jump]) < up_share[q, level]:
+                    level += 1
                 else:
-                    second_jump[shot, q] = np.int64(time)
+                    level -= 1
+                begin = low
+                times[shot, q, jump] = low
+                for later in range(jump, times.shape[2]):
+                    after[shot, q, later] = level
 
 
 @njit(**JIT)
@@ -206,43 +228,44 @@ def ringdown(weights: Complexes, decay: complex, tail: Complexes) -> None:
 
 
 @njit(**JIT)
-def integrate_shots(levels: Bytes, jumps: Pair, tables: Tables, out: Complexes) -> None:
+def integrate_shots(levels: Bytes, jumps: Jumps, tables: Tables, out: Complexes) -> None:
     """Add to each capture the response of each resonator to its qubit's trajectory of levels.
 
     Args:
         levels: Levels at the start of the window, uint8, shape (n_shots, n_qubits).
-        jumps: Samples of the first and second decay, int64, shape (n_shots, n_qubits) each.
-        tables: Sums up to each sample by (capture, resonator, level), shape (n, n, 3, n_samples + 1); fields in the
-            window by (resonator, level), shape (n, 3, n_samples + 1); ring-downs, shaped like the sums; ``pole dt`` by
-            (resonator, level), shape (n, 3); whether a capture sees a resonator, shape (n, n).
+        jumps: Sample of each jump, int64, and level after it, uint8, shape (n_shots, n_qubits, n_jumps) each.
+        tables: Sums up to each sample by (capture, resonator, level), shape (n, n, n_levels, n_samples + 1); fields in
+            the window by (resonator, level), shape (n, n_levels, n_samples + 1); ring-downs, shaped like the sums;
+            ``pole dt`` by (resonator, level); whether a capture sees a resonator, shape (n, n).
         out: complex128, shape (n_shots, n_captures), added to.
     """
-    first_jump, second_jump = jumps
+    times, after = jumps
     sums, fields, tails, poles, relevant = tables
     end = sums.shape[3] - 1
     n = sums.shape[0]
     for shot in range(levels.shape[0]):
         for j in range(n):
             s = levels[shot, j]
-            k = first_jump[shot, j]
-            if k >= end:
+            if times[shot, j, 0] >= end:
                 for q in range(n):
                     if relevant[q, j]:
                         out[shot, q] += sums[q, j, s, end]
                 continue
-            t = s - 1
-            offset = fields[j, s, k] - fields[j, t, k]
-            m = min(second_jump[shot, j], end)
-            if m >= end:
+            # Field minus that of a qubit which was always in its present level.
+            offset = 0.0 + 0.0j
+            k = 0
+            for jump in range(times.shape[2] + 1):
+                m = end
+                if jump < times.shape[2]:
+                    m = min(times[shot, j, jump], end)
+                left = offset * np.exp(-poles[j, s] * (m - k))
                 for q in range(n):
                     if relevant[q, j]:
-                        out[shot, q] += sums[q, j, s, k] + sums[q, j, t, end] - sums[q, j, t, k]
-                        out[shot, q] += offset * tails[q, j, t, k]
-                continue
-            left = offset * np.exp(-poles[j, t] * (m - k))
-            again = fields[j, t, m] + left - fields[j, 0, m]
-            for q in range(n):
-                if relevant[q, j]:
-                    out[shot, q] += sums[q, j, s, k] + sums[q, j, t, m] - sums[q, j, t, k]
-                    out[shot, q] += offset * tails[q, j, t, k] - left * tails[q, j, t, m]
-                    out[shot, q] += sums[q, j, 0, end] - sums[q, j, 0, m] + again * tails[q, j, 0, m]
+                        out[shot, q] += sums[q, j, s, m] - sums[q, j, s, k]
+                        out[shot, q] += offset * tails[q, j, s, k] - left * tails[q, j, s, m]
+                if m >= end:
+                    break
+                t = after[shot, j, jump]
+                offset = fields[j, s, m] + left - fields[j, t, m]
+                s = t
+                k = m

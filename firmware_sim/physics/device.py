@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from firmware_sim.config import EdgeTruth, QubitTruth, Truth
 
 _TURN = 2 * np.pi
+LEVELS = 4
+"""Levels of a transmon that the truth describes."""
 _LEAST_COUPLER_GAP_HZ = 1e8
 
 
@@ -25,8 +27,12 @@ class Transmon:
     name: str
     truth: QubitTruth
     anharmonicity_rad_s: float
-    decay_per_s: tuple[float, float, float]
-    """Rate out of levels 0, 1, 2, always to the next level below."""
+    decay_per_s: tuple[float, ...]
+    """Rate out of levels 0 to 3 to the next level below."""
+    heating_per_s: tuple[float, ...]
+    """Rate out of levels 0 to 3 to the next level above."""
+    thermal: tuple[float, ...]
+    """Populations of levels 0 to 3 in equilibrium, in which every shot starts."""
     dephasing_per_s: float
     """Coherences between levels m and n lose this rate times (m - n)^2, besides the decay."""
 
@@ -112,7 +118,12 @@ def build_chip(truth: Truth) -> Chip:
 
 
 def _transmon(name: str, truth: QubitTruth) -> Transmon:
-    decay_1 = 1 / truth.t1
-    decay_2 = 1 / (truth.t1 / 2 if truth.t1_21 is None else truth.t1_21)
-    dephasing = max(1 / truth.t2_echo - decay_1 / 2, 0.0)
-    return Transmon(name, truth, _TURN * truth.anharmonicity, (0.0, decay_1, decay_2), dephasing)
+    # Relaxation towards equilibrium takes T1, so the rates down and up of a transition add to 1 / T1.
+    times = (truth.t1, truth.t1_21 or truth.t1 / 2, truth.t1_32 or truth.t1 / 3)
+    hot = truth.thermal_population
+    decay = (0.0, *((1 - hot) / time for time in times))
+    heating = (*(hot / time for time in times), 0.0)
+    weights = (hot / (1 - hot)) ** np.arange(LEVELS)
+    dephasing = max(1 / truth.t2_echo - (heating[0] + decay[1] + heating[1]) / 2, 0.0)
+    thermal = tuple((weights / weights.sum()).tolist())
+    return Transmon(name, truth, _TURN * truth.anharmonicity, decay, heating, thermal, dephasing)

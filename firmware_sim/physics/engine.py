@@ -67,17 +67,17 @@ class Engine:
             cache: Memory of operators to share between engines; a new one unless given.
 
         Raises:
-            ConfigError: Truth and Setup do not fit, or the levels are neither 2 nor 3.
+            ConfigError: Truth and Setup do not fit, or the levels are not 2 to 4.
         """
-        if options.levels not in (2, 3):
-            raise ConfigError(f"levels is {options.levels}; a transmon has 2 or 3 here")
+        if options.levels not in (2, 3, 4):
+            raise ConfigError(f"levels is {options.levels}; a transmon has 2, 3 or 4 here")
         self._chip = build_chip(truth)
         self._options = options
         self._setup = setup
         self._cache = OperatorCache() if cache is None else cache
         self._chain = SignalChain(self._chip, setup)
         self._planner = Planner(self._chip, self._chain, self._cache, options.levels)
-        self._readout = Readout(self._chip, setup, self._cache)
+        self._readout = Readout(self._chip, setup, self._cache, options.levels)
         self._measurement = Measurement(self._chip, self._readout, noisy=options.noise)
         self._tally = _Tally()
 
@@ -94,7 +94,7 @@ class Engine:
         n_clbits: int,
         captures: tuple[int, int] = (0, 0),
     ) -> list[Branch]:
-        """Return one branch with all shots in the ground state.
+        """Return one branch with all shots at their start: qubits enter the state, in equilibrium, when touched.
 
         Args:
             shots: Absolute shot indices, shape ``(n_shots,)``.
@@ -255,7 +255,8 @@ class Engine:
         )
 
     def _touch(self, branch: Branch, touched: frozenset[int], start_ticks: int) -> Branch:
-        state = extend(branch.state, sorted(touched))
+        thermal = {q: self._chip.qubits[q].thermal for q in touched} if self._options.noise else None
+        state = extend(branch.state, sorted(touched), thermal)
         limit = MAX_QUBITS[state.mixed]
         if len(state.qubits) > limit:
             raise ResourceError(

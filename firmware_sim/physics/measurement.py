@@ -80,10 +80,10 @@ class Measurement:
     ) -> NDArray[np.uint8]:
         lines, start_ticks, block = where
         tables = self._readout.tables(group, lines, start_ticks)
-        rates = np.array([self._chip.qubits[q].decay_per_s for q in tables.qubits]) if self._noisy else None
+        hazards = self._readout.hazards(tables) if self._noisy else None
         levels = np.ascontiguousarray(levels)
         read = integrate if branch.traces is None else integrate_with_traces
-        shots = read(tables, branch.draws, block, levels, rates)
+        shots = read(tables, branch.draws, block, levels, hazards)
         for column, capture in enumerate(group):
             classes = discriminate(shots.iq[:, column], capture.coef, capture.n_classes)
             branch.bits[:, capture.clbit] = classes > 0

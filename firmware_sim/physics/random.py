@@ -16,6 +16,9 @@ from firmware_sim.physics import _kernels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_MOST_JUMPS = 3
+"""Changes of level in one window; more happen once in a million windows."""
+
 
 def stream_key(seed: int, pub_index: int, program_hash: bytes) -> NDArray[np.uint64]:
     """Return the key of all draws of a program, uint64, shape ``(2,)``."""
@@ -43,19 +46,20 @@ class Draws:
         _kernels.draw_outcomes(self._header(block), self.shots, cumulative, found)
         return found
 
-    def decays(
-        self, block: int, rates: NDArray[np.float64], n_samples: NDArray[np.int64], levels: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the samples of the first and second decay of each qubit, shape ``(n_shots, n_qubits)`` each.
+    def jumps(
+        self, block: int, hazards: tuple[NDArray[np.float64], NDArray[np.float64]], levels: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """Return sample and level after it of each jump of each qubit, shape ``(n_shots, n_qubits, 3)`` each.
 
         Args:
             block: Draw block of the first qubit; each qubit takes one.
-            rates: Decays per sample out of levels 0, 1, 2, shape ``(n_qubits, 3)``.
-            n_samples: Window of each qubit; that many means no decay.
-            levels: Levels at the start, shape ``(n_shots, n_qubits)``.
+            hazards: Expected jumps out of each level up to each sample, shape ``(n_qubits, n_levels, n_samples + 1)``,
+                and the share that leads up, shape ``(n_qubits, n_levels)``.
+            levels: Levels at the start, shape ``(n_shots, n_qubits)``; sample ``n_samples`` means no jump.
         """
-        jumps = (np.empty(levels.shape, dtype=np.int64), np.empty(levels.shape, dtype=np.int64))
-        _kernels.draw_decays(self._header(block), self.shots, rates, n_samples, levels, jumps)
+        shape = (*levels.shape, _MOST_JUMPS)
+        jumps = (np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.uint8))
+        _kernels.draw_jumps(self._header(block), self.shots, hazards, levels, jumps)
         return jumps
 
     def normals(self, block: int, n_columns: int, stream: int = 0) -> NDArray[np.complex128]:

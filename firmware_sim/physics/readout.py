@@ -11,7 +11,7 @@ resonator is empty at the start of the block; photons left from an earlier block
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from firmware_sim.config import FeedlineTruth
+    from firmware_sim.config import FeedlineTruth, ResonatorTruth
     from firmware_sim.physics.device import Chip
     from firmware_sim.physics.random import Draws
     from qctrl.protocol import Setup
 
+Hazards: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
+
 _TURN = 2 * np.pi
-_LEVELS = 3
 _NEGLIGIBLE = 1e-4
 
 
@@ -64,9 +65,9 @@ class Tables:
     """Measured qubit of each capture."""
     n_samples: int
     sums: NDArray[np.complex128]
-    """Weighted sum up to each sample by (capture, resonator, level), shape ``(n, n, 3, n_samples + 1)``."""
+    """Weighted sum up to each sample by (capture, resonator, level), shape ``(n, n, levels, n_samples + 1)``."""
     fields: NDArray[np.complex128]
-    """alpha by (resonator, level), shape ``(n, 3, n_samples + 1)``."""
+    """alpha by (resonator, level), shape ``(n, levels, n_samples + 1)``."""
     tails: NDArray[np.complex128]
     """What a unit field still adds, shape like ``sums``."""
     poles: NDArray[np.complex128]
@@ -104,7 +105,8 @@ class Shots:
 class Readout:
     """The feedlines of a chip as a Setup wires them."""
 
-    def __init__(self, chip: Chip, setup: Setup, cache: OperatorCache) -> None:
+    def __init__(self, chip: Chip, setup: Setup, cache: OperatorCache, levels: int = 3) -> None:
+        self._levels = levels
         self._chip = chip
         self._setup = setup
         self._cache = cache
@@ -160,12 +162,29 @@ class Readout:
         coefficients = np.array(weights).reshape(len(group), n_samples)
         qubits = tuple(self.qubit_of(capture) for capture in group)
         key = content_key(
-            "readout", self._chip.hash, feedline, qubits, begin, n_samples, sent, coefficients, port.lo_hz
+            "readout", self._chip.hash, self._levels, feedline, qubits, begin, n_samples, sent, coefficients, port.lo_hz
         )
         arrays = self._cache.get(key, lambda: self._build(feedline, qubits, (sent, begin, coefficients), port.lo_hz))
         step_s = self._step_s(first.port)
         deviation = float(truth.adc_scale / np.sqrt(2 * truth.efficiency * step_s))
         return Tables(qubits, n_samples, *arrays, noise_deviation=deviation, step_s=step_s)
+
+    def hazards(self, tables: Tables) -> Hazards:
+        """Return the expected jumps of each qubit out of each level up to each sample, and their share upwards.
+
+        A qubit's T1 falls with the photons that its resonator holds in that level, if the truth has a curve.
+        """
+        per_level, shares = [], []
+        for j, q in enumerate(tables.qubits):
+            qubit = self._chip.qubits[q]
+            resonator = self._chip.truth.resonators[qubit.name]
+            up = np.array((*qubit.heating_per_s[: self._levels - 1], 0.0))
+            rates = np.array(qubit.decay_per_s[: self._levels]) + up
+            hurry = 1 / t1_factor(resonator, np.abs(tables.fields[j, :, :-1]) ** 2)
+            expected = np.cumsum(rates[:, None] * tables.step_s * hurry, axis=1)
+            per_level.append(np.concatenate([np.zeros((self._levels, 1)), expected], axis=1))
+            shares.append(np.divide(up, rates, out=np.zeros_like(up), where=rates > 0))
+        return np.array(per_level), np.array(shares)
 
     def _build(
         self, feedline: str, qubits: tuple[int, ...], waves: tuple[NDArray[Any], int, NDArray[Any]], lo_hz: float
@@ -177,17 +196,17 @@ class Readout:
         output = truth.adc_scale * np.exp(1j * truth.phase)
         drive = truth.input_scale * sent
         background = -output * _tail(drive, begin, n_samples)
-        sums = np.zeros((n, n, _LEVELS, n_samples + 1), dtype=np.complex128)
+        sums = np.zeros((n, n, self._levels, n_samples + 1), dtype=np.complex128)
         tails = np.zeros_like(sums)
-        fields = np.zeros((n, _LEVELS, n_samples + 1), dtype=np.complex128)
-        poles = np.zeros((n, _LEVELS), dtype=np.complex128)
+        fields = np.zeros((n, self._levels, n_samples + 1), dtype=np.complex128)
+        poles = np.zeros((n, self._levels), dtype=np.complex128)
         scales = np.zeros(n, dtype=np.complex128)
         for name, resonator in self._chip.truth.resonators.items():
             if resonator.feedline != feedline:
                 continue
             kappa = _TURN * resonator.kappa
-            shifts = (0.0, resonator.chi_01, resonator.chi_02)
-            pole = kappa / 2 - 1j * _TURN * (resonator.frequency + np.array(shifts) - lo_hz)
+            shifts = np.array(resonator.shifts[: self._levels])
+            pole = kappa / 2 - 1j * _TURN * (resonator.frequency + shifts - lo_hz)
             qubit = self._chip.names.index(name)
             if qubit not in qubits:
                 response = _cavity(drive, kappa, complex(pole[0]), step_s)
@@ -195,7 +214,7 @@ class Readout:
                 continue
             j = qubits.index(qubit)
             poles[j], scales[j] = pole * step_s, output * np.sqrt(kappa)
-            for s in range(_LEVELS):
+            for s in range(self._levels):
                 fields[j, s] = _tail(_cavity(drive, kappa, complex(pole[s]), step_s), begin, n_samples + 1)
                 scaled = coefficients * scales[j]
                 sums[:, j, s, 1:] = np.cumsum(scaled * fields[j, s, :-1], axis=1)
@@ -226,9 +245,7 @@ class Readout:
         return float(self._setup.tick_s) * self._setup.ports[port].sample_ticks
 
 
-def integrate(
-    tables: Tables, draws: Draws, block: int, levels: NDArray[np.uint8], rates: NDArray[np.float64] | None
-) -> Shots:
+def integrate(tables: Tables, draws: Draws, block: int, levels: NDArray[np.uint8], hazards: Hazards | None) -> Shots:
     """Return the integrated values of all shots.
 
     Args:
@@ -236,22 +253,22 @@ def integrate(
         draws: The shots.
         block: Draw block of the first capture; each capture takes one.
         levels: Level of each measured qubit at the start, shape ``(n_shots, n)``.
-        rates: Decays per second out of levels 0..2 of each measured qubit, shape ``(n, 3)``; None switches every
-            random process of the window off, its noise included.
+        hazards: Expected jumps of each measured qubit, see :meth:`Readout.hazards`; None switches every random
+            process of the window off, its noise included.
     """
-    return _integrate(tables, draws, block, levels, rates)[0]
+    return _integrate(tables, draws, block, levels, hazards)[0]
 
 
 def integrate_with_traces(
-    tables: Tables, draws: Draws, block: int, levels: NDArray[np.uint8], rates: NDArray[np.float64] | None
+    tables: Tables, draws: Draws, block: int, levels: NDArray[np.uint8], hazards: Hazards | None
 ) -> Shots:
     """Return the same as :func:`integrate`, and ADC samples that integrate to the very same values."""
-    shots, jumps = _integrate(tables, draws, block, levels, rates)
+    shots, jumps = _integrate(tables, draws, block, levels, hazards)
     noiseless = np.broadcast_to(tables.background, (len(levels), tables.n_samples)).copy()
     for j in range(len(tables.qubits)):
-        noiseless += tables.scales[j] * _trajectories(tables, j, levels[:, j], jumps[0][:, j], jumps[1][:, j])
+        noiseless += tables.scales[j] * _trajectories(tables, j, levels[:, j], (jumps[0][:, j], jumps[1][:, j]))
     noise = np.zeros_like(noiseless)
-    if rates is not None:
+    if hazards is not None:
         noise = draws.normals(block, tables.n_samples, stream=1) * tables.noise_deviation
     c = tables.coefficients
     missing = shots.iq - (noiseless + noise) @ c.T
@@ -261,37 +278,43 @@ def integrate_with_traces(
 
 
 def _integrate(
-    tables: Tables, draws: Draws, block: int, levels: NDArray[np.uint8], rates: NDArray[np.float64] | None
-) -> tuple[Shots, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    tables: Tables, draws: Draws, block: int, levels: NDArray[np.uint8], hazards: Hazards | None
+) -> tuple[Shots, tuple[NDArray[np.int64], NDArray[np.uint8]]]:
     n = len(tables.qubits)
-    per_sample = np.zeros((n, _LEVELS)) if rates is None else rates * tables.step_s
-    first, second = draws.decays(block, per_sample, np.full(n, tables.n_samples, dtype=np.int64), levels)
+    still = (np.zeros((n, tables.fields.shape[1], tables.n_samples + 1)), np.zeros((n, tables.fields.shape[1])))
+    jumps = draws.jumps(block, still if hazards is None else hazards, levels)
     values = np.broadcast_to(tables.offset, levels.shape).copy()
-    if rates is not None:
+    if hazards is not None:
         values += draws.normals(block, n) @ tables.mixing.T
     parts = (tables.sums, tables.fields, tables.tails, tables.poles, tables.relevant)
-    _kernels.integrate_shots(levels, (first, second), parts, values)
-    fallen = (first < tables.n_samples).astype(np.uint8) + (second < tables.n_samples)
-    return Shots(values.astype(np.complex64), (levels - fallen).astype(np.uint8), None), (first, second)
+    _kernels.integrate_shots(levels, jumps, parts, values)
+    return Shots(values.astype(np.complex64), jumps[1][:, :, -1], None), jumps
 
 
 def _trajectories(
-    tables: Tables, j: int, levels: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64]
+    tables: Tables, j: int, levels: NDArray[np.uint8], jumps: tuple[NDArray[np.int64], NDArray[np.uint8]]
 ) -> NDArray[np.complex128]:
     """Return alpha of one resonator in each shot, shape ``(n_shots, n_samples)``."""
     fields, poles = tables.fields[j], tables.poles[j]
     times = np.arange(tables.n_samples)
     result = fields[levels][:, :-1]
-    for shot in np.flatnonzero(first < tables.n_samples):
-        level, field = int(levels[shot]), fields[levels[shot], first[shot]]
-        for jump in (first[shot], second[shot]):
+    for shot in np.flatnonzero(jumps[0][:, 0] < tables.n_samples):
+        level, field, since = int(levels[shot]), fields[levels[shot], 0], 0
+        for jump, after in zip(jumps[0][shot], jumps[1][shot], strict=True):
             if jump >= tables.n_samples:
                 break
-            level -= 1
+            field = fields[level, jump] + np.exp(-poles[level] * (jump - since)) * (field - fields[level, since])
+            level, since = int(after), jump
             left = np.exp(-poles[level] * (times[jump:] - jump)) * (field - fields[level, jump])
             result[shot, jump:] = fields[level, jump:-1] + left
-            field = result[shot, min(second[shot], tables.n_samples - 1)]
     return result
+
+
+def t1_factor(resonator: ResonatorTruth, photons: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return T1 over the dark T1 at numbers of photons, same shape."""
+    points = resonator.t1_with_photons
+    known = [0.0, *(point.photons for point in points)], [1.0, *(point.factor for point in points)]
+    return np.interp(photons, *known)
 
 
 def _relevant(sums: NDArray[np.complex128]) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -47,8 +47,14 @@ def ground(levels: int, *, mixed: bool) -> State:
     return State((), levels, np.ones((1, 1) if mixed else (1,), dtype=np.complex128))
 
 
-def extend(state: State, qubits: Sequence[int]) -> State:
-    """Return the state with more qubits, which are in level 0."""
+def extend(state: State, qubits: Sequence[int], populations: Mapping[int, Sequence[float]] | None = None) -> State:
+    """Return the state with more qubits.
+
+    Args:
+        state: Ket or density matrix of other qubits.
+        qubits: Chip indices; those that the state has already stay as they are.
+        populations: Of the levels of each qubit, for density matrices; level 0 unless given.
+    """
     for qubit in sorted(set(qubits) - set(state.qubits)):
         position = sum(other < qubit for other in state.qubits)
         before = state.levels**position
@@ -57,7 +63,10 @@ def extend(state: State, qubits: Sequence[int]) -> State:
         size = before * state.levels * after
         if state.mixed:
             grown = np.zeros(shape + shape, dtype=np.complex128)
-            grown[:, 0, :, :, 0, :] = state.data.reshape(before, after, before, after)
+            shares = (1.0,) if populations is None else populations[qubit][: state.levels]
+            for level, share in enumerate(shares):
+                part = share / sum(shares) * state.data
+                grown[:, level, :, :, level, :] = part.reshape(before, after, before, after)
             data = grown.reshape(size, size)
         else:
             ket = np.zeros(shape, dtype=np.complex128)

@@ -105,7 +105,7 @@ class ProviderService:
             name: Name of the device.
             **switches: ``calibration``, a calibration file or a folder that holds one; and for the
                 emulator alone: ``noise`` (False removes every random process but the outcome
-                itself), ``levels`` per transmon (2 or 3), ``seed`` of all jobs that bring none, and
+                itself), ``levels`` per transmon (2 to 4), ``seed`` of all jobs that bring none, and
                 ``truth``, a file with the hidden device.
 
         Raises:

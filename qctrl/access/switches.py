@@ -58,8 +58,8 @@ class Switches:
     def _check(self) -> None:
         if self.noise not in (True, False):
             raise ConfigError(f"noise is {self.noise!r}; it must be True or False")
-        if not _is_whole(self.levels) or self.levels not in (2, 3):
-            raise ConfigError(f"levels is {self.levels!r}; it must be 2 or 3")
+        if not _is_whole(self.levels) or self.levels not in (2, 3, 4):
+            raise ConfigError(f"levels is {self.levels!r}; it must be 2, 3 or 4")
         if self.seed is not None and not (_is_whole(self.seed) and 0 <= self.seed < 2**63):
             raise ConfigError(f"seed is {self.seed!r}; it must be a whole number in 0..2**63 - 1")
 

@@ -67,7 +67,7 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"rep_delay_ticks {self.rep_delay_ticks} not in 0..{limits.MAX_REP_DELAY_TICKS}",
             ),
             (self.iteration_limit >= 1, "iteration_limit is not positive"),
-            (self.sim is None or self.sim.levels in (2, 3), "levels must be 2 or 3"),
+            (self.sim is None or self.sim.levels in (2, 3, 4), "levels must be 2, 3 or 4"),
         )
         for holds, text in checks:
             if not holds:

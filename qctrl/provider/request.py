@@ -22,7 +22,7 @@ class Emulation:
     noise: bool = True
     """False removes every random process, readout noise included, but the outcome itself."""
     levels: int = 3
-    """Levels per transmon, 2 or 3."""
+    """Levels per transmon, 2 to 4."""
     seed: int | None = None
     """Seed of every job that brings none; ``None`` draws a new one for each job."""
 

@@ -15,7 +15,7 @@ def resonator_field(drive, resonator, levels, *, lo_hz, dt_s=1e-9):
     kappa = 2 * np.pi * resonator.kappa
     for b, level in zip(drive, levels, strict=True):
         field.append(alpha)
-        frequency = resonator.frequency + (0.0, resonator.chi_01, resonator.chi_02)[level]
+        frequency = resonator.frequency + resonator.shifts[level]
         rate = -kappa / 2 + 2j * np.pi * (frequency - lo_hz)
         # d(alpha, 1)/dt = M (alpha, 1)
         step = expm(np.array([[rate, np.sqrt(kappa) * b], [0, 0]]) * dt_s)

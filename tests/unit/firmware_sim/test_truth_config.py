@@ -33,6 +33,13 @@ def test_different_truths_have_different_hashes():
         ("drive_port: q0.drive", "drive_port: q9.drive", r"port q9\.drive is not among lines"),
         ("q0: {feedline: f0", "q0: {feedline: f7", "a resonator has a known qubit and feedline"),
         ("qctrl.truth/1", "qctrl.truth/2", "schema"),
+        ("t1: 7.4e-5", "thermal_population: 0.6\n    t1: 7.4e-5", "thermal_population"),
+        ("kappa: 5.0e6", "kappa: -5.0e6", "kappa"),
+        (
+            "chi_02: -8.1e6",
+            "chi_02: -8.1e6, t1_with_photons: [{photons: 2, factor: 1}, {photons: 1, factor: 1}]",
+            "ascend",
+        ),
         ("resonators:", "wires: {q7.flux: {gain: 0.5}}\nresonators:", r"wires\.q7\.flux: there is no port q7\.flux"),
         ("resonators:", "wires: {f0.readout: {delay: 1.0e-9}}\nresonators:", "belongs to its feedline"),
         ("resonators:", "crosstalk: {flux: {q0.flux: {q0.flux: 0.1}}}\nresonators:", "name two flux ports"),

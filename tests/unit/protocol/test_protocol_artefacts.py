@@ -149,7 +149,7 @@ def test_a_run_survives_the_wire() -> None:
         {"chunk": -1},
         {"rep_delay_ticks": -1},
         {"iteration_limit": 0},
-        {"sim": SimOptions(levels=4)},
+        {"sim": SimOptions(levels=5)},
     ],
 )
 def test_a_run_out_of_range_is_refused(change: dict[str, object]) -> None:

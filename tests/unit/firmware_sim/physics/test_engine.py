@@ -261,9 +261,9 @@ def test_a_channel_that_touches_other_qubits_is_refused(bench, pair2):
         rig.engine.channel(lines, 0, [0], np.eye(3, dtype=complex), np.array([5e9]))
 
 
-def test_levels_other_than_two_or_three_are_refused(bench, pair2):
-    with pytest.raises(ConfigError, match="levels is 4"):
-        bench(pair2, levels=4)
+def test_levels_other_than_two_to_four_are_refused(bench, pair2):
+    with pytest.raises(ConfigError, match="levels is 5"):
+        bench(pair2, levels=5)
 
 
 def test_operators_are_shared_between_engines_through_the_cache(bench, chain3, layers):
@@ -309,3 +309,33 @@ def test_branches_split_in_two_keep_their_shots(bench, pair2):
     assert parts[1].shots.tolist() == [1, 4]
     assert parts[0].shots.tolist() == [0, 2, 3, 5]
     assert parts[0].binding == 0
+
+
+def test_a_shot_starts_in_thermal_equilibrium_and_stays_there(bench, first_qubit, pair2):
+    rig = bench(first_qubit(pair2, thermal_population=0.02, t1=2e-6, t2_echo=2e-6), noise=True)
+    lines = rig.lines(20_000)
+    rig.drive(lines, "q0", 0, np.full(1, 1e-9))  # touched, not moved
+    found = rig.engine.populations(rig.engine.play(rig.begin(), lines, 0))[0]
+    ratio = 0.02 / 0.98
+    assert found == pytest.approx(ratio ** np.arange(3) / (1 + ratio + ratio**2), abs=1e-9)
+
+
+def test_relaxation_to_a_thermal_state_takes_t1(bench, first_qubit, pair2):
+    rig = bench(first_qubit(pair2, thermal_population=0.05), noise=True, levels=2)
+    rho = np.diag([0.0, 1.0]).astype(complex)[None]
+    out = rig.engine.channel(rig.lines(50_000), 0, [0], rho, np.array([5e9]))[0]
+    assert out[1, 1].real == pytest.approx(0.05 + 0.95 * np.exp(-50e-6 / 7.4e-5), abs=1e-12)
+
+
+def test_four_levels_agree_with_dense_dynamics(bench, pair2, shapes, dense, by_port):
+    rig = bench(pair2, levels=4)
+    lines = rig.lines(60)
+    rig.drive(lines, "q0", 0, 0.8 * shapes[0](14, 3.0))
+    rig.flux(lines, "q1.flux", 14, 0.18755203 * shapes[1](40, 8))
+    rig.flux(lines, "c01.flux", 14, 0.78920879 * shapes[1](40, 8))
+    inputs = np.eye(16, dtype=complex)[[0, 6, 9]]
+    found = rig.engine.channel(lines, 0, [0, 1], inputs, np.full(2, DRIVE_LO_HZ))
+    for ket, out in zip(inputs, found, strict=True):
+        exact = dense.evolve_ket(pair2, by_port(rig, lines), ket, lo_hz=DRIVE_LO_HZ, levels=4)
+        assert np.abs(out - exact).max() < 1e-6
+    assert np.abs(found[2, 12:]).max() > 0.02  # level 3 of q0

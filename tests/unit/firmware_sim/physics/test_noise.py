@@ -22,7 +22,7 @@ def generator(qubits, levels, h=None):
         for upper in range(1, levels):
             jump = np.zeros((levels, levels))
             jump[upper - 1, upper] = np.sqrt(qubit.decay_per_s[upper])
-            jumps.append(jump)
+            jumps += [jump, np.sqrt(qubit.heating_per_s[upper - 1]) * (jump.T > 0)]
         for jump in jumps:
             full = np.kron(np.kron(before, jump), after)
             rate = full.T @ full
@@ -30,11 +30,12 @@ def generator(qubits, levels, h=None):
     return result
 
 
-@pytest.mark.parametrize("levels", [2, 3])
+@pytest.mark.parametrize("levels", [2, 3, 4])
+@pytest.mark.parametrize("hot", [0.0, 0.03])
 @pytest.mark.parametrize("t1_21", [None, 7.4e-5, 2e-5])
 @pytest.mark.parametrize("time_s", [1e-9, 3e-5, 1e-3])
-def test_idle_noise_is_the_exponential_of_its_generator(first_qubit, pair2, levels, t1_21, time_s):
-    qubit = build_chip(first_qubit(pair2, t1_21=t1_21)).qubits[0]
+def test_idle_noise_is_the_exponential_of_its_generator(first_qubit, pair2, levels, hot, t1_21, time_s):
+    qubit = build_chip(first_qubit(pair2, t1_21=t1_21, thermal_population=hot)).qubits[0]
     expected = expm(generator([qubit], levels) * time_s)
     assert local_superoperator(qubit, levels, time_s) == pytest.approx(expected, abs=1e-12)
 
@@ -75,3 +76,12 @@ def test_a_quiet_qubit_has_no_noise(pair2):
     # rho_0 = |1><1| x |0><0| stays.
     assert found[1, 0, 1, 0, 1, 0, 1, 0].real == pytest.approx(1, abs=1e-12)
     assert found[0, 1, 0, 1, 0, 1, 0, 1].real == pytest.approx(np.exp(-500e-9 / 6.2e-5), abs=1e-12)
+
+
+@pytest.mark.parametrize("levels", [2, 3, 4])
+def test_populations_settle_in_the_boltzmann_ratio(first_qubit, pair2, levels):
+    qubit = build_chip(first_qubit(pair2, thermal_population=0.1, t1_21=3e-5)).qubits[0]
+    late = local_superoperator(qubit, levels, 1.0)[:: levels + 1, :: levels + 1]
+    settled = np.array(qubit.thermal[:levels]) / sum(qubit.thermal[:levels])
+    assert late == pytest.approx(np.repeat(settled[:, None], levels, axis=1), abs=1e-12)
+    assert settled[1:] / settled[:-1] == pytest.approx(np.full(levels - 1, 1 / 9))

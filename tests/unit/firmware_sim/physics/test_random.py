@@ -43,17 +43,52 @@ def test_normals_have_unit_variance_and_no_correlation():
     assert np.abs(np.cov(quadratures) - np.eye(4)).max() < 5.5 * np.sqrt(2 / len(shots))
 
 
+def steady(rates, n_samples):
+    """Hazards of constant rates per sample, downwards only."""
+    rates = np.array(rates)
+    return rates[:, :, None] * np.arange(n_samples + 1), np.zeros_like(rates)
+
+
 def test_decays_are_exponential_and_go_down_one_level_at_a_time():
     shots = np.arange(100_000, dtype=np.uint64)
-    rates = np.array([[0.0, 1e-3, 3e-3]])
     levels = np.full((len(shots), 1), 2, dtype=np.uint8)
-    first, second = Draws(KEY, 0, shots).decays(0, rates, np.array([500]), levels)
+    times, after = Draws(KEY, 0, shots).jumps(0, steady([[0.0, 1e-3, 3e-3]], 500), levels)
+    first, second, third = times[:, 0].T
     stayed = np.mean(first == 500)
     # 5 standard deviations, false alarm below 1e-6, seed 7.
     assert stayed == pytest.approx(np.exp(-1.5), abs=5 * np.sqrt(0.25 / len(shots)))
     assert np.all(second >= first)
+    assert np.all(third == 500)
     passed = 3 / (1 - 3) * (np.exp(-1.5) - np.exp(-0.5))
     assert np.mean((first < 500) & (second == 500)) == pytest.approx(passed, abs=5 * np.sqrt(0.25 / len(shots)))
+    assert np.array_equal(after[:, 0, -1], 2 - (first < 500) - (second < 500))
+
+
+def test_jumps_up_and_down_come_to_equilibrium():
+    shots = np.arange(100_000, dtype=np.uint64)
+    levels = np.zeros((len(shots), 1), dtype=np.uint8)
+    hazards = steady([[2e-3, 8e-3]], 600)[0], np.array([[1.0, 0.0]])
+    times, after = Draws(KEY, 3, shots).jumps(0, hazards, levels)
+    up = times[:, 0, 0] < 600
+    # 5 standard deviations, false alarm below 1e-6, seed 7.
+    slack = 5 * np.sqrt(0.25 / len(shots))
+    assert np.mean(up) == pytest.approx(1 - np.exp(-1.2), abs=slack)
+    assert set(after[up, 0, 0]) == {1}
+    # Up, down, up within 600 samples; a fourth jump is left out.
+    t = np.linspace(0, 600, 60_001)
+    down = 2e-3 * 8e-3 * (np.exp(-2e-3 * t) - np.exp(-8e-3 * t)) / (8e-3 - 2e-3)
+    third = np.trapezoid(down * (1 - np.exp(-2e-3 * (600 - t))), t)
+    assert np.mean(times[:, 0, 2] < 600) == pytest.approx(third, abs=slack + 2e-3)
+
+
+def test_a_rising_hazard_moves_the_jumps():
+    shots = np.arange(100_000, dtype=np.uint64)
+    expected = np.zeros((1, 2, 401))
+    expected[0, 1] = (np.arange(401) / 400) ** 2
+    times, _ = Draws(KEY, 4, shots).jumps(0, (expected, np.zeros((1, 2))), np.ones((len(shots), 1), dtype=np.uint8))
+    for sample in (100, 200, 400):
+        lived = np.exp(-((sample / 400) ** 2))
+        assert np.mean(times[:, 0, 0] >= sample) == pytest.approx(lived, abs=5 * np.sqrt(0.25 / len(shots)))
 
 
 @pytest.mark.parametrize("pick", [slice(10, 20), np.array([3, 50])])
@@ -68,18 +103,20 @@ def test_a_draw_does_not_depend_on_the_other_shots(pick):
 
 def test_python_forms_of_the_draws_agree_with_the_compiled_ones():
     shots = np.arange(5, dtype=np.uint64)
-    rates = np.array([[0.0, 0.02, 0.05], [0.0, 0.0, 0.0]])
+    hazards = steady([[0.3, 0.4, 0.5, 0.6], [0.0, 0.0, 0.0, 0.0]], 40)
+    hazards[1][0] = (1.0, 0.5, 0.2, 0.0)
     levels = np.array([[2, 1], [1, 0], [0, 2], [2, 2], [1, 1]], dtype=np.uint8)
-    draws, ends = Draws(KEY, 1, shots), np.array([40, 40])
-    first, second = draws.decays(2, rates, ends, levels)
-    again = np.empty_like(first), np.empty_like(second)
+    draws = Draws(KEY, 1, shots)
+    jumps = draws.jumps(2, hazards, levels)
+    again = np.empty_like(jumps[0]), np.empty_like(jumps[1])
     normals, outcomes = np.empty((5, 2), dtype=complex), np.empty(5, dtype=np.int64)
     header = (KEY, np.uint64(1), np.uint64(2))
     with np.errstate(over="ignore"):
-        _kernels.draw_decays.py_func(header, shots, rates, ends, levels, again)
+        _kernels.draw_jumps.py_func(header, shots, hazards, levels, again)
         _kernels.draw_normals.py_func(header, np.uint64(0), shots, normals)
         _kernels.draw_outcomes.py_func(header, shots, np.array([0.3, 0.7, 1.0]), outcomes)
-    assert again[0].tolist() == first.tolist()
-    assert again[1].tolist() == second.tolist()
+    assert np.any(jumps[0][:, 0, 2] < 40)
+    assert again[0].tolist() == jumps[0].tolist()
+    assert again[1].tolist() == jumps[1].tolist()
     assert normals == pytest.approx(draws.normals(2, 2), abs=1e-14)
     assert outcomes.tolist() == draws.outcomes(2, np.array([0.3, 0.4, 0.3])).tolist()

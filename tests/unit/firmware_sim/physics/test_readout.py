@@ -44,6 +44,12 @@ def shots(n, binding=0):
     return Draws(KEY, binding, np.arange(n, dtype=np.uint64))
 
 
+def steady(rates_per_s, n_samples, up=0.0):
+    """Hazards of constant rates, at 1 GS/s."""
+    rates = np.array(rates_per_s)
+    return rates[:, :, None] * 1e-9 * np.arange(n_samples + 1), np.broadcast_to(up, rates.shape).astype(float)
+
+
 def test_a_capture_belongs_to_the_nearest_resonator(bench, chain5):
     rig = bench(chain5)
     readout = Readout(build_chip(chain5), rig.setup, OperatorCache())
@@ -55,20 +61,28 @@ def test_every_trajectory_of_levels_equals_the_sample_by_sample_reference(bench,
     names = ["q1", "q2", "q3"]
     lines, captures, tables = prepare(rig, names, length=240, block=240)
     sent = lines[rig.setup.port_index("f0.readout")]
-    rows = [((0, 1, 2), (240, 100, 30), (240, 240, 170)), ((2, 2, 1), (0, 20, 239), (240, 20, 240))]
-    levels = np.array([row[0] for row in rows], dtype=np.uint8)
-    first, second = (np.array([row[k] for row in rows], dtype=np.int64) for k in (1, 2))
+    # Level at the start, then jumps (sample, level after) of each qubit.
+    rows = [
+        ((0, ()), (1, ((100, 0),)), (2, ((30, 1), (170, 0)))),
+        ((2, ()), (2, ((20, 1), (20, 0))), (1, ((239, 0),))),
+        ((0, ((50, 1), (90, 2), (91, 1))), (1, ((7, 2),)), (2, ())),
+    ]
+    levels = np.array([[start for start, _ in row] for row in rows], dtype=np.uint8)
+    times, after = np.full((3, 3, 3), 240, dtype=np.int64), np.repeat(levels[:, :, None], 3, axis=2)
+    for shot, row in enumerate(rows):
+        for k, (_, jumps) in enumerate(row):
+            for number, (sample, level) in enumerate(jumps):
+                times[shot, k, number], after[shot, k, number:] = sample, level
     parts = (tables.sums, tables.fields, tables.tails, tables.poles, tables.relevant)
     for kernel in (_kernels.integrate_shots, _kernels.integrate_shots.py_func):
         found = np.broadcast_to(tables.offset, levels.shape).copy()
-        kernel(levels, (first, second), parts, found)
-        for shot in range(2):
-            t = np.arange(280) - 40
-            course = {
-                name: levels[shot, k] - (t >= first[shot, k]).astype(int) - (t >= second[shot, k])
-                for k, name in enumerate(names)
-            }
-            course = {name: np.where(t >= 0, value, levels[shot, k]) for k, (name, value) in enumerate(course.items())}
+        kernel(levels, (times, after), parts, found)
+        for shot, row in enumerate(rows):
+            course = {}
+            for name, (start, jumps) in zip(names, row, strict=True):
+                course[name] = np.full(280, start)
+                for sample, level in jumps:
+                    course[name][40 + sample :] = level
             adc = reference.adc_samples(sent, chain5, "f0", course, lo_hz=READOUT_LO_HZ)[40:]
             for k, capture in enumerate(captures):
                 expected = demodulate(adc, 340, 1, capture.ftw, 0, None)
@@ -79,9 +93,9 @@ def test_traces_integrate_to_the_very_values_and_follow_the_reference(bench, pai
     rig = bench(pair2)
     lines, captures, tables = prepare(rig, ["q0", "q1"], length=200, block=200)
     levels = np.array([[0, 1], [2, 2], [1, 0]] * 20, dtype=np.uint8)
-    rates = np.array([[0.0, 8e6, 2e7]] * 2)
-    quiet = integrate(tables, shots(60), 5, levels, rates)
-    loud = integrate_with_traces(tables, shots(60), 5, levels, rates)
+    hazards = steady([[4e6, 8e6, 2e7]] * 2, 200, up=[1.0, 0.3, 0.0])
+    quiet = integrate(tables, shots(60), 5, levels, hazards)
+    loud = integrate_with_traces(tables, shots(60), 5, levels, hazards)
     assert loud.iq.tolist() == quiet.iq.tolist()
     for k, capture in enumerate(captures):
         for shot in range(60):
@@ -99,13 +113,13 @@ def test_the_averaged_trace_shows_the_decay(bench, first_qubit, pair2, reference
     rig = bench(first_qubit(pair2))
     lines, _, tables = prepare(rig, ["q0"], length=200, block=200)
     levels = np.full((200, 1), 2, dtype=np.uint8)
-    rates = np.array([[0.0, 1e7, 3e7]])
-    found = integrate_with_traces(tables, shots(200), 0, levels, rates)
-    draws = shots(200).decays(0, rates * 1e-9, np.array([200]), levels)
+    hazards = steady([[0.0, 1e7, 3e7]], 200)
+    found = integrate_with_traces(tables, shots(200), 0, levels, hazards)
+    times, _ = shots(200).jumps(0, hazards, levels)
     mean = np.zeros(200, dtype=complex)
     sent = lines[rig.setup.port_index("f0.readout")]
     t = np.arange(240) - 40
-    for a, b in zip(draws[0][:, 0], draws[1][:, 0], strict=True):
+    for a, b, _ in times[:, 0]:
         course = {"q0": 2 - (t >= a).astype(int) - (t >= b)}
         mean += reference.adc_samples(sent, rig.truth, "f0", course, lo_hz=READOUT_LO_HZ)[40:] / 200
     # White noise of the mean: 6 standard deviations over 400 numbers, false alarm below 1e-6, seed 11.
@@ -132,14 +146,14 @@ def test_assignment_errors_follow_the_signal_to_noise_ratio_and_t1(bench, first_
     _, _, tables = prepare(rig, ["q0"], amplitude=amplitude)
     n = 200_000
     t1 = pair2.qubits["q0"].t1
-    rates = np.array([[0.0, 1 / t1, 2 / t1]])
+    hazards = steady([[0.0, 1 / t1, 2 / t1]], WINDOW)
     truth = pair2.feedlines["f0"]
     centres = [integrate(tables, shots(1), 0, np.array([[s]], dtype=np.uint8), None).iq[0, 0] for s in (0, 1)]
     deviation = truth.adc_scale / sqrt(2 * truth.efficiency * WINDOW * 1e-9)
     snr = abs(centres[1] - centres[0]) / (2 * deviation)
     wrong = []
     for s in (0, 1):
-        iq = integrate(tables, shots(n, binding=s), 0, np.full((n, 1), s, dtype=np.uint8), rates).iq[:, 0]
+        iq = integrate(tables, shots(n, binding=s), 0, np.full((n, 1), s, dtype=np.uint8), hazards).iq[:, 0]
         axis = np.conj(centres[1] - centres[0])
         score = np.real((iq - (centres[0] + centres[1]) / 2) * axis)
         wrong.append(np.mean((score > 0) != bool(s)))
@@ -168,7 +182,7 @@ def test_noise_of_captures_has_the_covariance_of_their_weights(bench, pair2):
     _, _, tables = prepare(rig, ["q0", "q1"], length=7, block=7)  # so short that the tones overlap
     n = 100_000
     levels = np.zeros((n, 2), dtype=np.uint8)
-    iq = integrate(tables, shots(n), 0, levels, np.zeros((2, 3))).iq.astype(complex)
+    iq = integrate(tables, shots(n), 0, levels, steady(np.zeros((2, 3)), 7)).iq.astype(complex)
     found = np.cov(iq.T)
     c = tables.coefficients
     expected = 2 * tables.noise_deviation**2 * (c @ c.conj().T)
@@ -200,6 +214,34 @@ def test_a_port_without_a_feedline_is_refused(bench, pair2):
     stray = type(capture)(0, 0, 100, 0, 0, None, capture.coef, 2, 0, 0)
     with pytest.raises(ConfigError, match=r"port q0\.drive is not the acquire_port"):
         readout.qubit_of(stray)
+
+
+def test_level_three_has_its_own_shift(bench, pair2, reference):
+    rig = bench(pair2)
+    lines, captures, _ = prepare(rig, ["q0"], length=200, block=200)
+    readout = Readout(build_chip(pair2), rig.setup, OperatorCache(), levels=4)
+    tables = readout.tables(captures, lines, 300)
+    assert pair2.resonators["q0"].shifts == (0.0, -4.4e6, -8.1e6, pytest.approx(-11.8e6))
+    found = integrate(tables, shots(1), 0, np.array([[3]], dtype=np.uint8), None).iq[0, 0]
+    sent = lines[rig.setup.port_index("f0.readout")]
+    adc = reference.adc_samples(sent, pair2, "f0", {"q0": np.full(240, 3)}, lo_hz=READOUT_LO_HZ)[40:]
+    assert found == pytest.approx(demodulate(adc, 340, 1, captures[0].ftw, 0, None), rel=2e-6)
+
+
+def test_photons_shorten_t1_as_the_curve_says(bench, first_qubit, pair2):
+    document = first_qubit(pair2).model_dump(by_alias=True)
+    document["resonators"]["q0"]["t1_with_photons"] = [
+        {"photons": 2.0, "factor": 0.5},
+        {"photons": 400.0, "factor": 0.2},
+    ]
+    rig = bench(type(pair2).model_validate(document))
+    _, _, tables = prepare(rig, ["q0"])
+    expected, share = Readout(build_chip(rig.truth), rig.setup, OperatorCache()).hazards(tables)
+    photons = np.abs(tables.fields[0, 1, :-1]) ** 2
+    factor = np.where(photons < 2, 1 - photons / 4, 0.5 - 0.3 * (photons - 2) / 398)
+    assert expected[0, 1, -1] == pytest.approx(np.sum(1e-9 / 7.4e-5 / factor), rel=1e-9)
+    assert photons.max() > 2
+    assert not share.any()
 
 
 @pytest.mark.parametrize("compiled", [True, False])
