@@ -15,9 +15,12 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qctrl.errors import ProtocolError
 from qctrl.execution import JobResult
 from qctrl.primitives.bases import measured
+from qctrl.primitives.estimate import estimate
 from qctrl.primitives.job import Job
-from qctrl.primitives.observables import Basis, Plan, estimate, plan_pub
+from qctrl.primitives.mitigation import NONE, Mitigation
+from qctrl.primitives.observables import observable_terms
 from qctrl.primitives.options import EstimatorOptions, make_options
+from qctrl.primitives.plan import Measurement, Plan, plan_pub
 from qctrl.primitives.pubs import decode_estimator_pubs, encode_pubs, flat_values
 from qctrl.primitives.require import require_backend
 from qctrl.primitives.submission import to_request
@@ -29,12 +32,18 @@ from qctrl.readout import to_bit_array
 class EstimatorV2(BaseEstimatorV2):
     """Estimates expectation values on ISA circuits to a target precision.
 
-    The precision is that of one Pauli: each measured basis gets ``ceil(1 / precision**2)`` shots at
-    each parameter point. ``stds`` is the standard error of what was asked for.
+    Every result has a standard error of at most the precision, whatever the state: shots follow from
+    the coefficients of the observables, ``1 / precision**2`` for one Pauli. ``stds`` is the standard
+    error that the shots show. ``metadata["shots"]`` is that of one Pauli, as in Qiskit; what each
+    basis got, and the total, are in ``metadata["qctrl"]``.
+
+    With ``resilience_level`` 1, the readout of each qubit is corrected by the assignment matrix of the
+    calibration; that takes more shots, and ``stds`` include the uncertainty of the matrices.
 
     Args:
         backend: A backend of ``ProviderService``.
-        options: Tree of options, or nested dicts: ``default_precision``, ``max_execution_time`` (s),
+        options: Tree of options, or nested dicts: ``default_precision`` or ``default_shots``,
+            ``resilience_level`` or ``resilience.measure_mitigation``, ``max_execution_time`` (s),
             ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``simulator.seed_simulator``,
             ``environment.job_tags``.
         mode: The same as ``backend``, for code that was written for another provider.
@@ -72,7 +81,7 @@ class EstimatorV2(BaseEstimatorV2):
             pubs: Tuples (circuit, observables, values, precision); observables and values broadcast
                 as NumPy arrays. Apply the circuit's layout to the observables first.
             precision: Target precision of the pubs that bring none; the default is
-                ``options.default_precision``.
+                ``options.default_precision``, or what ``options.default_shots`` give.
 
         Returns:
             The job; its result holds ``evs`` and ``stds`` of each pub's broadcast shape.
@@ -82,22 +91,37 @@ class EstimatorV2(BaseEstimatorV2):
             ValueError: A pub or ``precision`` has a wrong value; 0 is one, shots are finite.
             CompileError: A circuit cannot run on the device.
         """
-        default = self._options.default_precision if precision is None else precision
+        default = self._options.precision() if precision is None else precision
         # A circuit is iterable: taken for pubs it would fail with a message about its first gate.
         listed: Iterable[Any] = [pubs] if isinstance(pubs, QuantumCircuit) else pubs
         coerced = [EstimatorPub.coerce(pub, default) for pub in listed]
         for index, pub in enumerate(coerced):
             _check_precision(index, pub)
             self._backend.check(pub.circuit)
-        tasks = [task for index, pub in enumerate(coerced) for task in _tasks(index, pub)]
+        mitigation = self._mitigation(coerced)
+        tasks = [task for index, pub in enumerate(coerced) for task in _tasks(index, pub, mitigation)]
         works, placements = build_works(tasks, self._backend.compile, self._backend.structural_parameters)
-        request = to_request("estimator", works, placements, encode_pubs(coerced), self._options)
+        blob = encode_pubs(coerced)
+        blob.document["assignments"] = mitigation.to_document()
+        request = to_request("estimator", works, placements, blob, self._options)
         backend = self._backend
         return Job(backend.submit(request), assemble, decode_estimator_pubs, lambda: backend, coerced)
 
+    def _mitigation(self, pubs: Sequence[EstimatorPub]) -> Mitigation:
+        if not self._options.mitigates_readout():
+            return NONE
+        observed = {
+            qubit
+            for pub in pubs
+            for observable in pub.observables.sparse_observables_array().ravel()
+            for term in observable_terms(observable)
+            for qubit, _ in term
+        }
+        return Mitigation.from_calibration(self._backend.calibration, observed)
+
 
 def shots_of(pub: EstimatorPub) -> int:
-    """Return the shots per basis and parameter point."""
+    """Return the shots that one Pauli takes per parameter point."""
     return math.ceil(1.0 / (pub.precision or math.nan) ** 2)
 
 
@@ -109,49 +133,64 @@ def _check_precision(index: int, pub: EstimatorPub) -> None:
         )
 
 
-def _tasks(index: int, pub: EstimatorPub) -> list[Task]:
-    plan = plan_pub(pub)
+def _tasks(index: int, pub: EstimatorPub, mitigation: Mitigation) -> list[Task]:
     values = flat_values(pub)
     return [
         Task(
-            circuit=measured(pub.circuit, basis),
-            values=values[list(rows)],
-            shots=shots_of(pub),
+            circuit=measured(pub.circuit, each.basis),
+            values=values[list(each.rows)],
+            shots=each.shots,
             pub_index=index,
         )
-        for basis, rows in zip(plan.bases, plan.rows, strict=True)
+        for each in plan_pub(pub, mitigation).measurements
     ]
 
 
 def assemble(pubs: Sequence[EstimatorPub], blob: Any, result: JobResult) -> PrimitiveResult[PubResult]:
     """Return the result of an estimator job from its pubs, its stored blob and the raw result."""
     placements = [Placement.from_document(each) for each in blob.document["placements"]]
-    plans = [plan_pub(pub) for pub in pubs]
-    parts = iter(gather(sum(len(plan.bases) for plan in plans), placements, result))
-    results = [_pub_result(pub, plan, [next(parts) for _ in plan.bases]) for pub, plan in zip(pubs, plans, strict=True)]
+    # Jobs of release 0.1.0 know of no mitigation.
+    mitigation = Mitigation.from_document(blob.document.get("assignments", {}))
+    plans = [plan_pub(pub, mitigation) for pub in pubs]
+    parts = iter(gather(sum(len(plan.measurements) for plan in plans), placements, result))
+    results = [
+        _pub_result(pub, plan, [next(parts) for _ in plan.measurements]) for pub, plan in zip(pubs, plans, strict=True)
+    ]
     return PrimitiveResult(results, metadata={"version": 2})
 
 
 def _pub_result(pub: EstimatorPub, plan: Plan, parts: Sequence[TaskResult]) -> PubResult:
     words = [
-        _words(part, basis, rows, pub.circuit.num_clbits)
-        for part, basis, rows in zip(parts, plan.bases, plan.rows, strict=True)
+        _words(part, measurement, pub.circuit.num_clbits)
+        for part, measurement in zip(parts, plan.measurements, strict=True)
     ]
-    evs, stds = estimate(plan, words, shots_of(pub))
+    evs, stds = estimate(plan, words)
     return PubResult(
         DataBin(evs=evs, stds=stds, shape=plan.shape),
-        # Exactly Qiskit's keys: its own tests compare for equality; ours are in job.metrics().
+        # Qiskit's keys as Qiskit fills them, and all of ours under one more.
         metadata={
             "target_precision": pub.precision,
             "shots": shots_of(pub),
             "circuit_metadata": pub.circuit.metadata,
+            "qctrl": {
+                "total_shots": plan.total_shots,
+                "groups": [
+                    {
+                        "basis": dict(each.basis),
+                        "shots": each.shots,
+                        "points": len(each.rows),
+                    }
+                    for each in plan.measurements
+                ],
+                "measure_mitigation": bool(plan.mitigation.assignments),
+            },
         },
     )
 
 
-def _words(part: TaskResult, basis: Basis, rows: Sequence[int], n_clbits: int) -> NDArray[np.uint8]:
+def _words(part: TaskResult, measurement: Measurement, n_clbits: int) -> NDArray[np.uint8]:
     """Return the bits of the basis register, which stands behind the circuit's own bits."""
     if part.bits is None:
         raise ProtocolError("a measured basis has no result")
-    clbits = range(n_clbits, n_clbits + len(basis))
-    return to_bit_array(part.bits, clbits, (len(rows),)).array
+    clbits = range(n_clbits, n_clbits + len(measurement.basis))
+    return to_bit_array(part.bits, clbits, (len(measurement.rows),)).array

@@ -189,11 +189,29 @@ class SamplerOptions(Options):
 
 
 @dataclass
+class ResilienceOptions(Options):
+    """What is done against errors."""
+
+    measure_mitigation: bool | None = None
+    """Correct the readout by the calibration's assignment matrices; ``None`` leaves it to ``resilience_level``."""
+
+    RULES: ClassVar[Mapping[str, _Rule]] = {
+        "measure_mitigation": _Rule(lambda v: v is None or isinstance(v, bool), "True, False or None")
+    }
+    ABSENT: ClassVar[Mapping[str, str]] = absent.RESILIENCE
+
+
+@dataclass
 class EstimatorOptions(Options):
     """Options of ``EstimatorV2``."""
 
     default_precision: float = 0.01
     """Target precision of a pub that brings none, when ``run`` brings none either."""
+    default_shots: int | None = None
+    """Shots of one Pauli; where given, they decide the default precision instead: its root, inverted."""
+    resilience_level: int = 0
+    """0 takes outcomes as they are, 1 corrects the readout."""
+    resilience: ResilienceOptions = field(default_factory=ResilienceOptions)
     max_execution_time: float | None = None
     """Longest time on the device, in seconds; a job that takes longer is stopped and has no result."""
     execution: ExecutionOptions = field(default_factory=ExecutionOptions)
@@ -202,9 +220,22 @@ class EstimatorOptions(Options):
 
     RULES: ClassVar[Mapping[str, _Rule]] = {
         "default_precision": _Rule(lambda v: _finite(v, 0.0) and v > 0, "a finite number above 0"),
+        "default_shots": _Rule(lambda v: v is None or _positive_integer(v), "a whole number, at least 1, or None"),
+        "resilience_level": _Rule(
+            lambda v: _whole(v) and v in (0, 1), "0 or 1: readout is what this release can correct"
+        ),
         "max_execution_time": _MAX_EXECUTION_TIME,
     }
     ABSENT: ClassVar[Mapping[str, str]] = absent.ESTIMATOR
+
+    def precision(self) -> float:
+        """Return the target precision of a pub that brings none."""
+        return self.default_precision if self.default_shots is None else 1 / math.sqrt(self.default_shots)
+
+    def mitigates_readout(self) -> bool:
+        """Return whether the readout is corrected."""
+        chosen = self.resilience.measure_mitigation
+        return self.resilience_level >= 1 if chosen is None else chosen
 
 
 def make_options(cls: type[_Node], given: _Node | Mapping[str, Any] | None) -> _Node:

@@ -41,7 +41,8 @@ class _Recorded:
 class IdealRunner:
     """Runs each job in a thread of its own; ``gate`` holds it back, ``error`` makes it fail."""
 
-    def __init__(self):
+    def __init__(self, misread_as=None):
+        self.misread_as = misread_as
         self.circuits = {}
         self.values = {}
         self.specs = []
@@ -86,6 +87,8 @@ class IdealRunner:
         bits = np.zeros((len(points), work.shots, n_bytes), dtype=np.uint8)
         for byte in range(n_bytes):
             bits[..., byte] = (words >> (8 * byte)) & 255
+        if self.misread_as is not None:
+            _misread(bits, self.misread_as, np.random.default_rng(sim.seed))
         bits.setflags(write=False)  # as results from the wire are
         return WorkResult(bits=bits, iq=_clouds(work, bits), statistics={"shots": work.shots})
 
@@ -97,6 +100,14 @@ class IdealRunner:
         seed = int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "little") >> 1
         memory = self._aer.run(bound, shots=work.shots, memory=True, seed_simulator=seed).result().data(0)
         return [int(word, 16) for word in memory.get("memory", ["0x0"] * work.shots)]
+
+
+def _misread(bits, calibration, rng):
+    for qubit in calibration.live_qubits:
+        rows = calibration.live_qubit(qubit).readout.assignment.value
+        ones = (bits[..., qubit >> 3] >> (qubit & 7)) & 1
+        flips = rng.random(ones.shape) < np.where(ones, rows[0][1], rows[1][0])
+        bits[..., qubit >> 3] ^= (flips << (qubit & 7)).astype(np.uint8)
 
 
 def _clouds(work, bits):
@@ -122,9 +133,14 @@ class IdealBackend(Backend):
         return _Recorded(compiled, self.runner.values)
 
 
-def ideal_backend(name, path, *, seed=1, emulation=None):
-    """Return an ideal backend of a shipped device that stores its jobs in ``path``."""
-    calibration = load(_ROOT / "calibrations" / name / "nominal.yaml")
+def ideal_backend(name, path, *, seed=1, emulation=None, calibration="nominal", misread=False):
+    """Return an ideal backend of a shipped device that stores its jobs in ``path``.
+
+    With ``misread``, bits are flipped as the assignment matrices of the calibration say, on circuits whose qubit k
+    is measured into bit k.
+    """
+    calibration = load(_ROOT / "calibrations" / name / f"{calibration}.yaml")
     setup = build_setup(calibration, load_rack(_ROOT / "configs" / "emulator.yaml").wiring(name))
     jobs = Jobs(JobStore(path))
-    return IdealBackend(Device(calibration, setup, IdealRunner(), jobs, emulation or Emulation(seed=seed)))
+    runner = IdealRunner(calibration if misread else None)
+    return IdealBackend(Device(calibration, setup, runner, jobs, emulation or Emulation(seed=seed)))

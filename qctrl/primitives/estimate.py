@@ -1,0 +1,121 @@
+"""From measured bits to expectation values and their standard errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qctrl.primitives.mitigation import Mitigation
+from qctrl.primitives.observables import Term
+from qctrl.primitives.plan import Plan, Readout
+
+_TABLE_BITS: Final = 10
+"""Up to so many bits, all points share one table of every outcome; beyond, each has one of those that it saw."""
+
+
+def estimate(plan: Plan, words: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return expectation values and their standard errors, of the plan's shape.
+
+    Terms of one basis come from the same shots, so their covariances are in the standard error; bases are
+    independent. The variance of a shot is taken with one more shot at each end of its range, because a value that was
+    never seen is not impossible (Laplace's rule of succession). Uncertain assignment matrices add their share.
+
+    Args:
+        plan: What was measured.
+        words: For each measurement ``(points, shots, nbytes)``: the measured bits as ``BitArray`` packs them, the
+            basis's first qubit least significant.
+    """
+    evs = plan.constants.copy()
+    variances = np.zeros(evs.size)
+    slopes = {qubit: np.zeros((2, evs.size)) for qubit, one in plan.mitigation.assignments.items() if one.unc > 0}
+    for readout in plan.readouts:
+        basis = plan.measurements[readout.measurement].basis
+        qubits = [qubit for qubit, _ in basis]
+        measured = words[readout.measurement][readout.positions]
+        for points, outcomes, shares in _histograms(measured, len(qubits)):
+            outputs = readout.outputs[points]
+            sums = readout.weights @ term_values(readout.terms, qubits, outcomes, plan.mitigation)
+            evs[outputs] += shares @ sums.T
+            variances[outputs] += _variances(readout, sums, shares, measured.shape[1])
+            for qubit, slope in slopes.items():
+                for number, values in enumerate(_slope_values(readout.terms, qubits, outcomes, plan.mitigation, qubit)):
+                    slope[number, outputs] += shares @ (readout.weights @ values).T
+    for qubit, slope in slopes.items():
+        variances += (slope**2).sum(axis=0) * plan.mitigation.assignments[qubit].unc ** 2
+    return evs.reshape(plan.shape), np.sqrt(variances).reshape(plan.shape)
+
+
+def _variances(
+    readout: Readout, sums: NDArray[np.float64], shares: NDArray[np.float64], shots: int
+) -> NDArray[np.float64]:
+    """Return the variance of the mean over the shots, ``(points, observables)``."""
+    # Around the middle of the range, where squares do not cancel.
+    middle = readout.ends.mean(axis=1)
+    half = (readout.ends[:, 1] - readout.ends[:, 0]) / 2
+    offsets = sums - middle[:, None]
+    mean = shots / (shots + 2) * (shares @ offsets.T)
+    square = (shots * (shares @ (offsets**2).T) + 2 * half**2) / (shots + 2)
+    return np.maximum(square - mean**2, 0.0) / shots
+
+
+def _histograms(
+    words: NDArray[np.uint8], n_bits: int
+) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.float64]]]:
+    """Yield points, outcomes as 0/1 ``(n_outcomes, n_bits)``, first qubit first, and their share at each point."""
+    n_points, shots, n_bytes = words.shape
+    if n_bits <= _TABLE_BITS:
+        numbers = words @ (1 << (8 * np.arange(n_bytes, dtype=np.int64)[::-1]))
+        numbers += (np.arange(n_points, dtype=np.int64) << n_bits)[:, None]
+        counts = np.bincount(numbers.reshape(-1), minlength=n_points << n_bits).reshape(n_points, 1 << n_bits)
+        seen = np.flatnonzero(counts.any(axis=0))
+        yield slice(None), (seen[:, None] >> np.arange(n_bits)) & 1, counts[:, seen] / shots
+        return
+    for point in range(n_points):
+        distinct, counts = np.unique(words[point], axis=0, return_counts=True)
+        bits = np.unpackbits(distinct, axis=1, bitorder="big")[:, ::-1][:, :n_bits]
+        yield slice(point, point + 1), bits.astype(np.int64), counts[None] / shots
+
+
+def term_values(
+    terms: Sequence[Term], qubits: Sequence[int], outcomes: NDArray[np.int64], mitigation: Mitigation
+) -> NDArray[np.float64]:
+    """Return the value of each term at each outcome: the product of what its letters are worth.
+
+    Args:
+        terms: Terms that the basis measures.
+        qubits: Measured qubits, in the order of the outcomes' columns.
+        outcomes: 0/1, ``(n_outcomes, n_qubits)``.
+        mitigation: What a letter is worth.
+
+    Returns:
+        ``(n_terms, n_outcomes)``.
+    """
+    column = {qubit: index for index, qubit in enumerate(qubits)}
+    values = np.ones((len(terms), len(outcomes)))
+    for index, term in enumerate(terms):
+        for qubit, letter in term:
+            values[index] *= mitigation.values(letter, qubit)[outcomes[:, column[qubit]]]
+    return values
+
+
+def _slope_values(
+    terms: Sequence[Term],
+    qubits: Sequence[int],
+    outcomes: NDArray[np.int64],
+    mitigation: Mitigation,
+    qubit: int,
+) -> NDArray[np.float64]:
+    """Return the derivatives of :func:`term_values` by the two error probabilities of ``qubit``, ``(2, ...)``."""
+    column = {each: index for index, each in enumerate(qubits)}
+    values = np.zeros((2, len(terms), len(outcomes)))
+    for index, term in enumerate(terms):
+        letters = dict(term)
+        if qubit not in letters:
+            continue
+        rest = tuple(pair for pair in term if pair[0] != qubit)
+        others = term_values([rest], qubits, outcomes, mitigation)[0]
+        values[:, index] = mitigation.slopes(letters[qubit], qubit)[:, outcomes[:, column[qubit]]] * others
+    return values

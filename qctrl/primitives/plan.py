@@ -1,0 +1,188 @@
+"""What must be measured for an estimator pub: bases, the points that need them, and shots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit.primitives.containers.estimator_pub import EstimatorPub
+
+from qctrl.primitives.mitigation import NONE, Mitigation
+from qctrl.primitives.observables import Basis, Group, Term, group_terms, observable_terms
+
+_SLACK_SHOTS: Final = 1e-9
+"""Relative; a precision of 0.1 asks for 100 shots and not, by rounding, for 101."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One basis at the parameter points that need it, with the same number of shots."""
+
+    basis: Basis
+    shots: int
+    """Per parameter point."""
+    rows: tuple[int, ...]
+    """Flat indices of the parameter points."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readout:
+    """What a measurement says of some results; the points of one readout want the same observables."""
+
+    measurement: int
+    positions: NDArray[np.int64]
+    """``(n_points,)``: places in the measurement's ``rows``."""
+    outputs: NDArray[np.int64]
+    """``(n_points, n_observables)``: flat indices of the pub's results."""
+    terms: tuple[Term, ...]
+    weights: NDArray[np.float64]
+    """``(n_observables, n_terms)``: coefficient of each term in each observable."""
+    ends: NDArray[np.float64]
+    """``(n_observables, 2)``: least and greatest value that one shot can give."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What must be measured for one pub."""
+
+    shape: tuple[int, ...]
+    constants: NDArray[np.float64]
+    """Coefficient of the identity in each result, flat."""
+    measurements: tuple[Measurement, ...]
+    readouts: tuple[Readout, ...]
+    mitigation: Mitigation
+
+    @property
+    def total_shots(self) -> int:
+        """Shots of all measurements at all their points."""
+        return sum(measurement.shots * len(measurement.rows) for measurement in self.measurements)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Share:
+    """A group at the points that want the same observables."""
+
+    group: Group
+    weights: NDArray[np.float64]
+    ends: NDArray[np.float64]
+    shots: int
+
+
+def plan_pub(pub: EstimatorPub, mitigation: Mitigation = NONE) -> Plan:
+    """Return the measurements of a pub.
+
+    Observables and parameter points broadcast as NumPy arrays do. At each point the terms of all its observables are
+    grouped together; what several points measure with equally many shots is one measurement, so it is compiled once.
+
+    Shots are spread so that the standard error of every result is at most the pub's precision, whatever the state:
+    with ``r_g`` half the range of the group's part of an observable, which bounds its standard deviation, group ``g``
+    gets ``r_g * sum(r) / precision**2``, the least total that does it (Lagrange). A Pauli has ``r = 1``.
+
+    Args:
+        pub: The pub; its precision is above 0.
+        mitigation: What outcomes are worth; correcting the readout widens the range of an outcome.
+    """
+    points = np.arange(pub.parameter_values.size).reshape(pub.parameter_values.shape)
+    points, observables = np.broadcast_arrays(points, pub.observables.sparse_observables_array())
+    kinds, terms = _distinct(observables)
+    outputs: dict[int, list[int]] = {}
+    for output, point in enumerate(points.ravel().tolist()):
+        outputs.setdefault(point, []).append(output)
+    wanting: dict[tuple[int, ...], list[int]] = {}
+    for point in sorted(outputs):
+        wanting.setdefault(tuple(kinds[output] for output in outputs[point]), []).append(point)
+
+    planner = _Planner()
+    for kind, alike in wanting.items():
+        shares = _shares([terms[index] for index in kind], pub.precision or math.nan, mitigation)
+        for share in shares:
+            planner.add(share, alike, [outputs[point] for point in alike])
+    return Plan(
+        points.shape,
+        np.array([terms[kind].get((), 0.0) for kind in kinds], dtype=np.float64),
+        planner.measurements(),
+        tuple(planner.readouts),
+        mitigation,
+    )
+
+
+def _distinct(observables: NDArray[np.object_]) -> tuple[list[int], list[dict[Term, float]]]:
+    """Return which of the distinct observables stands where, flat, and the terms of each.
+
+    By value: a job that is read from the store must be planned as the one that was submitted.
+    """
+    read: dict[int, int] = {}
+    known: dict[frozenset[tuple[Term, float]], int] = {}
+    terms: list[dict[Term, float]] = []
+    for observable in observables.ravel():
+        if id(observable) in read:
+            continue
+        found = observable_terms(observable)
+        kind = known.setdefault(frozenset(found.items()), len(terms))
+        if kind == len(terms):
+            terms.append(found)
+        read[id(observable)] = kind
+    return [read[id(observable)] for observable in observables.ravel()], terms
+
+
+class _Planner:
+    """Collects measurements, each basis and number of shots once."""
+
+    def __init__(self) -> None:
+        self.readouts: list[Readout] = []
+        self._places: dict[tuple[Basis, int], int] = {}
+        self._rows: list[list[int]] = []
+
+    def add(self, share: _Share, points: Sequence[int], outputs: Sequence[Sequence[int]]) -> None:
+        place = self._places.setdefault((share.group.basis, share.shots), len(self._rows))
+        if place == len(self._rows):
+            self._rows.append([])
+        rows = self._rows[place]
+        self.readouts.append(
+            Readout(
+                measurement=place,
+                positions=np.arange(len(rows), len(rows) + len(points)),
+                outputs=np.array(outputs, dtype=np.int64),
+                terms=share.group.terms,
+                weights=share.weights,
+                ends=share.ends,
+            )
+        )
+        rows.extend(points)
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        return tuple(
+            Measurement(basis, shots, tuple(self._rows[place])) for (basis, shots), place in self._places.items()
+        )
+
+
+def _shares(observables: Sequence[Mapping[Term, float]], precision: float, mitigation: Mitigation) -> list[_Share]:
+    groups = group_terms({term for terms in observables for term in terms})
+    weights = [np.array([[terms.get(term, 0.0) for term in group.terms] for terms in observables]) for group in groups]
+    ends = [
+        _ends(weight, np.array([_range(term, mitigation) for term in group.terms]))
+        for group, weight in zip(groups, weights, strict=True)
+    ]
+    halves = np.array([(end[:, 1] - end[:, 0]) / 2 for end in ends]).reshape(len(groups), len(observables))
+    needed = (halves * halves.sum(axis=0)).max(axis=1) / precision**2
+    return [
+        _Share(group, weight, end, max(1, math.ceil(shots * (1 - _SLACK_SHOTS))))
+        for group, weight, end, shots in zip(groups, weights, ends, needed.tolist(), strict=True)
+    ]
+
+
+def _ends(weights: NDArray[np.float64], ranges: NDArray[np.float64]) -> NDArray[np.float64]:
+    corners = weights[:, :, None] * ranges
+    return np.stack([corners.min(axis=2).sum(axis=1), corners.max(axis=2).sum(axis=1)], axis=1)
+
+
+def _range(term: Term, mitigation: Mitigation) -> tuple[float, float]:
+    low = high = 1.0
+    for qubit, letter in term:
+        corners = [one * other for one in (low, high) for other in mitigation.values(letter, qubit).tolist()]
+        low, high = min(corners), max(corners)
+    return low, high
