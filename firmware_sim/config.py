@@ -6,6 +6,7 @@ Only the emulator reads these files. All values are SI (Hz, s, rad), amplitudes 
 from __future__ import annotations
 
 from hashlib import blake2b
+from math import hypot, log, sqrt
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from qctrl.errors import ConfigError
 from qctrl.strict_yaml import StrictModel, parse_text, problem, read_text, validate
 
 _Positive = Annotated[float, Field(gt=0)]
+_NotNegative = Annotated[float, Field(ge=0)]
 
 
 class FluxTruth(StrictModel):
@@ -28,6 +30,32 @@ class FluxTruth(StrictModel):
     """Flux quantum in fractions of the port's full scale."""
     offset_fs: float = 0.0
     asymmetry: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class SlowTruth(StrictModel):
+    """Noise that is slow against a pulse; amplitudes in Hz for a frequency, in full scales for a flux."""
+
+    quasi_static: _NotNegative = 0.0
+    """Standard deviation of a Gaussian that every shot draws anew."""
+    one_over_f: _NotNegative = 0.0
+    """A of the one-sided density ``A^2 / f``, per square root of ``ln`` of a frequency ratio."""
+    lowest: _Positive = 1e-4
+    """Where the 1/f noise begins, Hz."""
+    highest: _Positive = 1e3
+    """Where it ends, Hz; what is above belongs to ``t2_echo``."""
+    drift: float = 0.0
+    """Per hour of simulated time."""
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation without the drift."""
+        return hypot(self.quasi_static, self.one_over_f * sqrt(log(self.highest / self.lowest)))
+
+    @model_validator(mode="after")
+    def _check(self) -> SlowTruth:
+        if self.lowest >= self.highest:
+            raise problem(f"1/f noise from {self.lowest:g} Hz up to {self.highest:g} Hz", "swap them", "lowest")
+        return self
 
 
 class QubitTruth(StrictModel):
@@ -44,6 +72,9 @@ class QubitTruth(StrictModel):
     """Likewise between levels 3 and 2; a third of ``t1`` unless given."""
     thermal_population: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """Level 1's part of levels 0 and 1 in equilibrium; higher levels follow in the same ratio."""
+    frequency_noise: SlowTruth | None = None
+    flux_noise: SlowTruth | None = None
+    """Of the flux port's level, in full scales; acts by the slope of the tuning curve."""
     drive_port: str
     flux_port: str | None = None
     flux: FluxTruth | None = None
@@ -54,6 +85,8 @@ class QubitTruth(StrictModel):
             raise problem(f"t2_echo {self.t2_echo:g} s exceeds 2 t1 = {2 * self.t1:g} s", "lower it", "t2_echo")
         if (self.flux_port is None) != (self.flux is None):
             raise problem("flux_port and flux belong together", "give both or neither")
+        if self.flux_noise is not None and self.flux is None:
+            raise problem("flux_noise needs a tuning curve", "give flux and flux_port", "flux_noise")
         return self
 
 

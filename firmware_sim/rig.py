@@ -16,6 +16,7 @@ from firmware_sim.active_run import ActiveRun
 from firmware_sim.board import Loaded
 from firmware_sim.config import load_truth
 from firmware_sim.result_blocks import Outcome, ResultBlocks
+from firmware_sim.silence import silenced, unrelaxed
 from qctrl.errors import ConfigError, InstrumentError, ResourceError
 from qctrl.protocol import EventOp, Program, Run, Setup, SimOptions
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from firmware_sim.physics.branches import Branch
     from firmware_sim.physics.cache import OperatorCache
     from firmware_sim.physics.engine import Engine
+    from firmware_sim.physics.slow_noise import Clock
     from firmware_sim.wires import Wires
 
 _BATCH_BYTES: Final = 64 << 20
@@ -81,7 +83,7 @@ class EmulatedRig:
         sim = run.sim or SimOptions()
         if sim.seed is None:
             sim = msgspec.structs.replace(sim, seed=secrets.randbits(_SEED_BITS))
-        engine = self._engine(loaded.setup, sim)
+        engine = self._engine(loaded.setup, sim, _clock(loaded, run, sim))
         sequencer = Sequencer(
             loaded.program, loaded.setup, engine, run.iteration_limit, active.step, self._wires(loaded.setup)
         )
@@ -91,6 +93,7 @@ class EmulatedRig:
                 **engine.statistics(),
                 "seed": sim.seed,
                 "shot_ticks": sequencer.longest_shot_ticks,
+                "unrelaxed": unrelaxed(self._truth, run.rep_delay_ticks * float(loaded.setup.tick_s)),
                 "elapsed_s": time.perf_counter() - began,
             }
 
@@ -128,14 +131,23 @@ class EmulatedRig:
 
         return Wires(self._truth, setup)
 
-    def _engine(self, setup: Setup, sim: SimOptions) -> Engine:
+    def _engine(self, setup: Setup, sim: SimOptions, clock: Clock | None = None) -> Engine:
         from firmware_sim.physics.cache import OperatorCache
         from firmware_sim.physics.engine import Engine
 
         # Operators are keyed by their content, so they serve every later run too.
         if self._cache is None:
             self._cache = OperatorCache()
-        return Engine(self._truth, setup, sim, self._cache)
+        return Engine(silenced(self._truth, sim.without), setup, sim, self._cache, clock)
+
+
+def _clock(loaded: Loaded, run: Run, sim: SimOptions) -> Clock:
+    """Return the times of the shots; one that plays every block once stands for all."""
+    from firmware_sim.physics.slow_noise import Clock
+
+    tick_s = float(loaded.setup.tick_s)
+    length_s = float(loaded.program.blocks["length_ticks"].sum()) * tick_s
+    return Clock(sim.time_s, length_s + run.rep_delay_ticks * tick_s, length_s)
 
 
 def _outcome(branches: list[Branch], shots: np.ndarray[Any, Any], run: Run) -> Outcome:

@@ -108,6 +108,11 @@ class SignalChain:
         port = self._coupler[coupling]
         return port is not None and bool(np.any(self._off_idle(lines, port)[first:last]))
 
+    def slopes_hz(self, lines: Sequence[NDArray[Any]], span: tuple[int, int]) -> NDArray[np.float64]:
+        """Return each qubit's mean slope of frequency over flux between two samples, Hz per full scale."""
+        levels = [self._level(lines, port, span) for port in self._flux]
+        return np.array([q.slope_hz(x).mean() for q, x in zip(self._chip.qubits, levels, strict=True)])
+
     def controls(
         self, lines: Sequence[NDArray[Any]], start_ticks: int, span: tuple[int, int], qubits: Sequence[int]
     ) -> Controls:

@@ -50,6 +50,11 @@ class Transmon:
         top = (self.truth.frequency + charging) / shape(np.zeros(1))[0]
         return top * shape(level_fs) - charging
 
+    def slope_hz(self, level_fs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the change of the 0-1 frequency per full scale of the flux port, at levels of it, same shape."""
+        step = 1e-5
+        return (self.frequency_hz(level_fs + step) - self.frequency_hz(level_fs - step)) / (2 * step)
+
 
 @dataclass(frozen=True, slots=True)
 class Coupling:

@@ -16,6 +16,7 @@ from firmware_sim.physics.measurement import Measurement, collapse
 from firmware_sim.physics.random import Draws
 from firmware_sim.physics.readout import Capture, Readout
 from firmware_sim.physics.segments import Segment, cut
+from firmware_sim.physics.slow_noise import Clock, SlowNoise, turn
 from firmware_sim.physics.states import State, extend, ground
 from firmware_sim.signal_chain import SignalChain
 from qctrl.errors import ConfigError, ResourceError
@@ -57,7 +58,14 @@ class _Tally:
 class Engine:
     """The physics of one device behind one Setup."""
 
-    def __init__(self, truth: Truth, setup: Setup, options: SimOptions, cache: OperatorCache | None = None) -> None:
+    def __init__(
+        self,
+        truth: Truth,
+        setup: Setup,
+        options: SimOptions,
+        cache: OperatorCache | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         """Build the device.
 
         Args:
@@ -65,6 +73,7 @@ class Engine:
             setup: Ports and clocks, as the host configured them.
             options: Noise and levels.
             cache: Memory of operators to share between engines; a new one unless given.
+            clock: Simulated times of the shots, for slow noise.
 
         Raises:
             ConfigError: Truth and Setup do not fit, or the levels are not 2 to 4.
@@ -79,6 +88,7 @@ class Engine:
         self._planner = Planner(self._chip, self._chain, self._cache, options.levels)
         self._readout = Readout(self._chip, setup, self._cache, options.levels)
         self._measurement = Measurement(self._chip, self._readout, noisy=options.noise)
+        self._slow = SlowNoise(self._chip, Clock() if clock is None else clock, noisy=options.noise)
         self._tally = _Tally()
 
     @property
@@ -94,7 +104,9 @@ class Engine:
         n_clbits: int,
         captures: tuple[int, int] = (0, 0),
     ) -> list[Branch]:
-        """Return one branch with all shots at their start: qubits enter the state, in equilibrium, when touched.
+        """Return all shots at their start, those of equal slow noise in a branch.
+
+        Qubits enter the state, in equilibrium, when they are first touched.
 
         Args:
             shots: Absolute shot indices, shape ``(n_shots,)``.
@@ -105,16 +117,18 @@ class Engine:
         """
         n_captures, trace_samples = captures
         shape = (len(shots), n_captures, trace_samples)
-        return [
-            Branch(
-                state=ground(self._options.levels, mixed=self._options.noise),
-                draws=Draws(key, binding, np.ascontiguousarray(shots, dtype=np.uint64)),
-                used_blocks=0,
-                bits=np.zeros((len(shots), n_clbits), dtype=np.uint8),
-                iq=np.zeros((len(shots), n_captures), dtype=np.complex64),
-                traces=np.zeros(shape, dtype=np.complex64) if trace_samples else None,
-            )
-        ]
+        whole = Branch(
+            state=ground(self._options.levels, mixed=self._options.noise),
+            draws=Draws(key, binding, np.ascontiguousarray(shots, dtype=np.uint64)),
+            used_blocks=0,
+            bits=np.zeros((len(shots), n_clbits), dtype=np.uint8),
+            iq=np.zeros((len(shots), n_captures), dtype=np.complex64),
+            traces=np.zeros(shape, dtype=np.complex64) if trace_samples else None,
+        )
+        if self._slow.silent:
+            return [whole]
+        labels = self._slow.groups(whole.draws)
+        return [whole.take(np.flatnonzero(labels == label)) for label in np.unique(labels)]
 
     def play(
         self,
@@ -281,8 +295,21 @@ class Engine:
             if key not in plans:
                 plans[key] = self._planner.plan(block.lines, block.start_ticks, segment, *key)
                 self._tally.add_plan(plans[key])
-            result.append(replace(branch, state=evolve(plans[key], branch.state)))
+            result.append(replace(branch, state=self._through(plans[key], branch, block, segment)))
         return result
+
+    def _through(self, plan: Plan, branch: Branch, block: _Block, segment: Segment) -> State:
+        """Return the state after a segment; its slow noise acts half before and half after."""
+        if self._slow.silent:
+            return evolve(plan, branch.state)
+        sample_s, begin_s = self._chain.sample_s, block.start_ticks * float(self._setup.tick_s)
+        span_s = (begin_s + segment.first * sample_s, begin_s + segment.last * sample_s)
+        slopes = self._chain.slopes_hz(block.lines, (segment.first, segment.last))
+        one = Draws(branch.draws.key, branch.binding, branch.shots[:1])
+        half = self._slow.angles(one, span_s, slopes)[0, list(branch.state.qubits)] / 2
+        before = replace(branch.state, data=turn(branch.state.data, half, branch.state.levels))
+        after = evolve(plan, before)
+        return replace(after, data=turn(after.data, half, after.levels))
 
     def _measure(self, branches: list[Branch], block: _Block, sample: int, deferred: frozenset[int]) -> list[Branch]:
         """Measure the captures that begin at a sample, and branch by what was found."""

@@ -105,8 +105,10 @@ class ProviderService:
             name: Name of the device.
             **switches: ``calibration``, a calibration file or a folder that holds one; and for the
                 emulator alone: ``noise`` (False removes every random process but the outcome
-                itself), ``levels`` per transmon (2 to 4), ``seed`` of all jobs that bring none, and
-                ``truth``, a file with the hidden device.
+                itself), ``without`` (kinds of noise to remove: ``relaxation``, ``dephasing``,
+                ``thermal``, ``quasi_static``, ``one_over_f``, ``drift``, ``photons``), ``levels``
+                per transmon (2 to 4), ``seed`` of all jobs that bring none, and ``truth``, a file
+                with the hidden device.
 
         Raises:
             ConfigError: The device is unknown, or a switch has a wrong name or value.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_args
 
 from qctrl.errors import ConfigError
+from qctrl.protocol import NoiseKind
 from qctrl.provider import Emulation
 
 _WORKING = "working.yaml"
@@ -18,6 +19,7 @@ class SwitchKeywords(TypedDict, total=False):
     """Keywords of ``ProviderService.backend``, for editors and type checkers."""
 
     noise: bool
+    without: Collection[NoiseKind]
     levels: int
     seed: int | None
     calibration: str | Path | None
@@ -29,6 +31,7 @@ class Switches:
     """Keywords of ``ProviderService.backend``, checked."""
 
     noise: bool = True
+    without: tuple[NoiseKind, ...] = ()
     levels: int = 3
     seed: int | None = None
     calibration: Path | None = None
@@ -51,6 +54,8 @@ class Switches:
         for name in ("calibration", "truth"):
             if values.get(name) is not None:
                 values[name] = _existing(name, values[name])
+        if "without" in values:
+            values["without"] = _kinds(values["without"])
         switches = cls(**values)
         switches._check()
         return switches
@@ -69,7 +74,7 @@ class Switches:
         Args:
             embedded: Whether the stack starts the emulator itself, so that it certainly is one.
         """
-        chosen = Emulation(noise=self.noise, levels=self.levels, seed=self.seed)
+        chosen = Emulation(noise=self.noise, levels=self.levels, seed=self.seed, without=self.without)
         return chosen if embedded or chosen != Emulation() else None
 
     def calibration_file(self, device: str) -> Path | None:
@@ -85,6 +90,15 @@ class Switches:
             if candidate.is_file():
                 return candidate
         raise ConfigError(f"calibration={str(path)!r}: the folder holds no {_WORKING} nor {device}/{_WORKING}")
+
+
+def _kinds(value: Any) -> tuple[NoiseKind, ...]:
+    known: tuple[NoiseKind, ...] = get_args(NoiseKind)
+    names: list[Any] = [value] if isinstance(value, str) else list(value)
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"without names {name!r}; the kinds of noise are {', '.join(known)}")
+    return tuple(kind for kind in known if kind in names)
 
 
 def _is_whole(value: Any) -> bool:

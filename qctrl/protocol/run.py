@@ -15,6 +15,9 @@ _BODY: Final = b"BODY"
 CaptureMode: TypeAlias = Literal["bits", "iq", "iq_mean", "trace", "trace_mean", "bits+iq"]
 
 
+NoiseKind: TypeAlias = Literal["relaxation", "dephasing", "thermal", "quasi_static", "one_over_f", "drift", "photons"]
+
+
 class SimOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Switches that only an emulator understands; hardware refuses a run that carries them."""
 
@@ -28,6 +31,8 @@ class SimOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Simulated time of day, for slow drift."""
     pub_index: int = 0
     """Place of the pub in its job, so that equal pubs draw different numbers."""
+    without: tuple[NoiseKind, ...] = ()
+    """Kinds of noise that are switched off one by one."""
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

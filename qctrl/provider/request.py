@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from qctrl.execution import Work
-from qctrl.protocol import SimOptions
+from qctrl.protocol import NoiseKind, SimOptions
 
 _SEED_BITS = 63
 
@@ -23,6 +23,8 @@ class Emulation:
     """False removes every random process, readout noise included, but the outcome itself."""
     levels: int = 3
     """Levels per transmon, 2 to 4."""
+    without: tuple[NoiseKind, ...] = ()
+    """Kinds of noise that are off while the others are on."""
     seed: int | None = None
     """Seed of every job that brings none; ``None`` draws a new one for each job."""
 
@@ -32,10 +34,9 @@ class Emulation:
         Args:
             seed: The job's own seed, which wins over the backend's.
         """
-        for candidate in (seed, self.seed):
-            if candidate is not None:
-                return SimOptions(seed=int(candidate), noise=self.noise, levels=self.levels)
-        return SimOptions(seed=secrets.randbits(_SEED_BITS), noise=self.noise, levels=self.levels)
+        given = self.seed if seed is None else int(seed)
+        drawn = secrets.randbits(_SEED_BITS) if given is None else given
+        return SimOptions(seed=drawn, noise=self.noise, levels=self.levels, without=self.without)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ def test_switches_are_kept(service, devices):
     truth = Path("configs/truth/pair2.yaml")
     backend = service.backend("pair2", noise=False, levels=2, seed=7, truth=str(truth))
     assert backend.emulation == Emulation(noise=False, levels=2, seed=7)
+    quiet = service.backend("pair2", without=["drift", "thermal"], seed=1)
+    assert quiet.emulation.sim_options(None).without == ("thermal", "drift")
     assert backend.runner is not service.backend("pair2").runner, "another truth is another emulator"
     for given in (devices, devices / "pair2", devices / "pair2" / "working.yaml"):
         assert service.backend("pair2", calibration=str(given)).calibration.id == backend.calibration.id
@@ -69,8 +71,9 @@ def test_switches_are_kept(service, devices):
     ("switches", "message"),
     [
         ({"nois": False}, "backend has no switch 'nois'; did you mean 'noise'"),
-        ({"zzz": 1}, "it has noise, levels, seed, calibration, truth"),
+        ({"zzz": 1}, "it has noise, without, levels, seed, calibration, truth"),
         ({"noise": "no"}, "noise is 'no'; it must be True or False"),
+        ({"without": ["heat"]}, "without names 'heat'; the kinds of noise are relaxation, dephasing"),
         ({"levels": 5}, "levels is 5; it must be 2, 3 or 4"),
         ({"seed": -1}, "seed is -1; it must be"),
         ({"seed": True}, "seed is True; it must be"),
