@@ -68,7 +68,9 @@ def program() -> Program:
         tick_den=int(RATE_HZ),
         n_clbits=1,
         frames=np.array([(0, 0, NCO_WORD)], dtype=FRAME),
-        envelopes=np.array([(SAMPLES_PER_PLAY * k, SAMPLES_PER_PLAY) for k in range(len(shapes))], dtype=ENVELOPE),
+        envelopes=np.array(
+            [(SAMPLES_PER_PLAY * k, SAMPLES_PER_PLAY, 0, 0) for k in range(len(shapes))], dtype=ENVELOPE
+        ),
         envelope_samples=np.concatenate([quantise(evaluate(shape, RATE_HZ)) for shape in shapes]),
         events=events,
         blocks=np.array([(0, N_PLAYS, N_PLAYS * SAMPLES_PER_PLAY)], dtype=BLOCK),

@@ -1,10 +1,10 @@
-"""Sample envelopes at their ports' rates and store equal ones once."""
+"""Sample envelopes at their ports' rates; store equal ones once, and of a plateau one sample."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qctrl.signal.envelopes import Envelope
+
+MIN_HOLD: Final = 16
+"""Samples that a plateau must save to be held instead of stored."""
+_SAMPLE_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,29 +51,63 @@ def envelope_table(
     Raises:
         CompileError: An envelope cannot be evaluated at its port's rate.
     """
-    stored: dict[bytes, int] = {}
-    chunks: list[NDArray[np.int16]] = []
-    peaks: list[float] = []
+    stored: dict[Sampled, int] = {}
+    offsets: dict[bytes, int] = {}
+    n_samples = 0
     numbers = np.full(used.shape, -1, dtype=np.int64)
     for envelope, rate in np.argwhere(used).tolist():
-        data, peak = _sampled(envelopes[envelope], float(1 / (sample_ticks[rate] * tick_s)))
-        number = stored.setdefault(data, len(stored))
-        if number == len(chunks):
-            chunks.append(np.frombuffer(data, dtype="<i2").reshape(-1, 2))
-            peaks.append(peak)
-        numbers[envelope, rate] = number
-    table = np.zeros(len(chunks), dtype=ENVELOPE)
-    table["length"] = [len(chunk) for chunk in chunks]
-    table["offset"] = np.cumsum(table["length"]) - table["length"]
-    samples = np.concatenate([np.zeros((0, 2), dtype="<i2"), *chunks])
-    made = EnvelopeTable(table, samples, np.array(peaks, dtype=np.float64), numbers)
+        sampled = _sampled(envelopes[envelope], float(1 / (sample_ticks[rate] * tick_s)))
+        numbers[envelope, rate] = stored.setdefault(sampled, len(stored))
+        if sampled.data not in offsets:
+            offsets[sampled.data] = n_samples
+            n_samples += sampled.length
+    rows = [(offsets[each.data], each.length, each.hold_at, each.hold) for each in stored]
+    samples = np.frombuffer(b"".join(offsets), dtype="<i2").reshape(-1, 2)
+    peaks = np.array([each.peak for each in stored], dtype=np.float64)
+    made = EnvelopeTable(np.array(rows, dtype=ENVELOPE), samples, peaks, numbers)
     for column in (made.envelopes, made.samples, made.peaks, made.number):
         column.flags.writeable = False
     return made
 
 
+class Sampled(NamedTuple):
+    """A quantised envelope as it is stored."""
+
+    data: bytes
+    """Stored samples, int16 (re, im)."""
+    hold_at: int
+    hold: int
+    """For how many samples more sample ``hold_at`` is held."""
+    peak: float
+    """Largest magnitude."""
+
+    @property
+    def length(self) -> int:
+        """Stored samples."""
+        return len(self.data) // _SAMPLE_BYTES
+
+
 @lru_cache(maxsize=4096)
-def _sampled(envelope: Envelope, sample_rate_hz: float) -> tuple[bytes, float]:
-    """Return the quantised samples and their largest magnitude; a pure function, so remembering it is safe."""
+def _sampled(envelope: Envelope, sample_rate_hz: float) -> Sampled:
+    """Return the quantised samples of an envelope; a pure function, so remembering it is safe."""
     words = quantise(evaluate(envelope, sample_rate_hz))
-    return words.astype("<i2").tobytes(), float(np.abs(dequantise(words)).max(initial=0.0))
+    kept, hold_at, hold = fold_plateau(words)
+    return Sampled(kept.astype("<i2").tobytes(), hold_at, hold, float(np.abs(dequantise(words)).max(initial=0.0)))
+
+
+def fold_plateau(words: NDArray[np.int16]) -> tuple[NDArray[np.int16], int, int]:
+    """Return samples without the longest run of equal ones but its first, which one that is, and how many are left out.
+
+    A hold costs real sequencers an instruction or two, so runs that would save less than ``MIN_HOLD`` samples stay.
+
+    Args:
+        words: Shape ``(n_samples, 2)``.
+    """
+    changes = np.flatnonzero(np.any(words[1:] != words[:-1], axis=1)) + 1
+    bounds = np.array([0, *changes.tolist(), len(words)])
+    longest = int(np.argmax(np.diff(bounds)))
+    hold_at, end = int(bounds[longest]), int(bounds[longest + 1])
+    hold = end - hold_at - 1
+    if hold < MIN_HOLD:
+        return words, 0, 0
+    return np.delete(words, np.s_[hold_at + 1 : end], axis=0), hold_at, hold

@@ -173,8 +173,9 @@ def _first_without_room(memory: str, have: int, pulses: PulseProgram, wired: Wir
             return None  # only the wait for a bit, or the grid of the rack, made it longer than the schedule
         case _:
             stored = table.number[plays["envelope"], wired.frame_rate[plays["frame"]]]
-            uses = _first_uses(stored)
-            sizes = table.envelopes["length"][stored[uses]] if memory == "envelope samples" else np.ones(len(uses))
+            # Envelopes with the same edges share their samples.
+            uses = _first_uses(stored if memory == "envelopes" else table.envelopes["offset"][stored])
+            sizes = np.ones(len(uses)) if memory == "envelopes" else table.envelopes["length"][stored[uses]]
             found = plays["source"][uses[np.cumsum(sizes) > have]]
     return int(found[0]) if len(found) and found[0] != _NOBODY else None
 

@@ -33,7 +33,7 @@ class PortUse:
     captures: int
     frames: int
     envelope_samples: int
-    """Samples of the distinct envelopes that this port plays."""
+    """Stored samples of the distinct envelopes that this port plays; of a plateau it is one."""
     words: int
     """Words of 32 bits that its events, captures, frames and samples take."""
 
@@ -86,7 +86,8 @@ def _port_use(program: Program, setup: Setup, number: int, mine: np.ndarray) -> 
     envelopes = np.unique(program.events["target"][plays])
     captures = int(np.count_nonzero(mine & (op == EventOp.CAPTURE)))
     frames = int(np.count_nonzero(program.frames["port"] == number))
-    samples = int(program.envelopes["length"][envelopes].sum())
+    stored = np.unique(program.envelopes[["offset", "length"]][envelopes])
+    samples = int(stored["length"].sum())
     n_bytes = int(np.count_nonzero(mine)) * EVENT.itemsize + captures * CAPTURE.itemsize + frames * FRAME.itemsize
     return PortUse(
         port=setup.ports[number].name,

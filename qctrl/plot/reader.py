@@ -13,6 +13,7 @@ from qctrl.errors import CompileError
 from qctrl.plot.conditions import conditions
 from qctrl.plot.schedule import Block, Capture, Lane, LaneKind, Mark, Play
 from qctrl.protocol import EventOp, FlowOp, PortKind, Program, RowField, Setup
+from qctrl.protocol.envelope_memory import played_lengths
 from qctrl.signal import dequantise
 from qctrl.units import TURN, gain_from_word
 
@@ -160,7 +161,7 @@ def _ticks_per_sample(source: Source, event: np.void) -> int:
     if source.setup is not None:
         return source.setup.ports[int(program.frames[event["frame"]]["port"])].sample_ticks
     # Without a setup the rate is not known; a play is as long as its envelope, as the compiler packs it.
-    return max(1, int(event["length_ticks"]) // int(program.envelopes[event["target"]]["length"]))
+    return max(1, int(event["length_ticks"]) // int(played_lengths(program.envelopes)[event["target"]]))
 
 
 def _capture(program: Program, event: np.void) -> Capture:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qctrl.errors import ProtocolError
 
 MAGIC: Final = b"QCTL"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 HEADER: Final = struct.Struct("<4s4sHHIQQ")
 """magic, kind, version, number of sections, zero, total length, xxh3 of all that follows the header."""
 ENTRY: Final = struct.Struct("<4sIQQ")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from qctrl.errors import ProtocolError
 from qctrl.protocol import flow, limits
+from qctrl.protocol.envelope_memory import played_lengths
 from qctrl.units import GAIN_ONE, TUNING_TURN
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ def _check_tables(program: Program) -> None:
     envelopes, captures, rows = program.envelopes, program.captures, program.rows
     ends = envelopes["offset"].astype(np.int64) + envelopes["length"]
     _all((ends <= len(program.envelope_samples)) & (envelopes["length"] > 0), "envelope outside its memory or empty")
+    _all(envelopes["hold_at"] < envelopes["length"], "envelope holds a sample that it does not have")
+    _all((envelopes["hold"] > 0) | (envelopes["hold_at"] == 0), "envelope names a sample to hold and does not hold it")
+    _all(played_lengths(envelopes) <= limits.MAX_TICKS, "envelope longer than any block")
     _all(np.abs(program.frames["ftw"]) <= TUNING_TURN // 2, "tuning word beyond half a turn per tick")
     _all(program.frames["zero"] == 0, "reserved bits of a frame are set")
     _require(program.n_slots > 0 and rows[0]["kind"] == _ROW_PHASE, "row 0 must exist and be a phase row")

@@ -22,12 +22,20 @@ def program_text(program: Program) -> str:
     for k, frame in enumerate(program.frames):
         hz = tuning_word_to_hz(int(frame["ftw"]), program.tick_s)
         lines.append(f"frame f{k} port {int(frame['port'])} {hz:+.3f} Hz")
+    lines += [f"envelope e{k} {_envelope_text(envelope)}" for k, envelope in enumerate(program.envelopes)]
     for k, block in enumerate(program.blocks):
         lines.append(f"block b{k} {int(block['length_ticks'])} ticks")
         lines += [_event_text(program, event) for event in program.block_events(k)]
     lines.append("flow")
     lines.append(flow.text(program.flow))
     return "\n".join(lines)
+
+
+def _envelope_text(envelope: np.void) -> str:
+    stored = f"{int(envelope['length'])} samples"
+    if envelope["hold"] == 0:
+        return stored
+    return f"{stored}, number {int(envelope['hold_at'])} held for {int(envelope['hold'])} more"
 
 
 def _event_text(program: Program, event: np.void) -> str:

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from qctrl.errors import ProtocolError
 from qctrl.protocol import _container, _program_checks, flow
 from qctrl.protocol._program_text import program_text
+from qctrl.protocol.envelope_memory import ENVELOPE, played
 
 KIND: Final = b"PROG"
 
 FRAME: Final = np.dtype([("port", "<u4"), ("zero", "<u4"), ("ftw", "<i8")])
 """Port that the frame drives or demodulates; tuning word in 2**-48 turn per tick."""
-ENVELOPE: Final = np.dtype([("offset", "<u4"), ("length", "<u4")])
-"""Place in ``envelope_samples``, in samples at the port's rate."""
 EVENT: Final = np.dtype(
     [
         ("start_ticks", "<u4"),
@@ -174,9 +173,8 @@ class Program:
         return self.events[first : first + int(self.blocks[block]["n_events"])]
 
     def envelope(self, index: int) -> NDArray[np.int16]:
-        """Return the samples of one envelope, shape ``(length, 2)``."""
-        offset, length = int(self.envelopes[index]["offset"]), int(self.envelopes[index]["length"])
-        return self.envelope_samples[offset : offset + length]
+        """Return what one envelope plays, shape ``(n_samples, 2)``."""
+        return played(self.envelopes[index], self.envelope_samples)
 
     def verify(self) -> None:
         """Check every index, range and order that players rely on.

@@ -8,6 +8,7 @@ import numpy as np
 
 from qctrl.errors import ProtocolError
 from qctrl.protocol import EventOp
+from qctrl.protocol.envelope_memory import played_lengths
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +50,7 @@ def _check_events(program: Program, setup: Setup) -> None:
     on_grid = (events["start_ticks"] % granularity == 0) & (events["length_ticks"] % granularity == 0)
     _refuse((is_play | is_capture) & ~on_grid, "event {} is off its port's grid")
     _refuse((is_play & is_acquire) | (is_capture & ~is_acquire), "event {} does not suit the kind of its port")
-    samples = program.envelopes["length"].astype(np.int64)[events["target"][is_play]]
+    samples = played_lengths(program.envelopes)[events["target"][is_play]]
     too_short = np.zeros(len(events), dtype=np.bool_)
     too_short[is_play] = samples * ticks[is_play] > events["length_ticks"][is_play]
     _refuse(too_short, "play {} is shorter than its envelope")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 
 from qctrl.protocol import EventOp
+from qctrl.protocol.envelope_memory import unfold
 from qctrl.signal import _dense_kernels, _line_kernels
 from qctrl.signal.envelopes import dequantise
 
@@ -38,8 +39,9 @@ class Responses:
     """
 
     def __init__(self, program: Program, lines: Sequence[OutputLine | None]) -> None:
-        self._envelopes = read_only(program.envelopes)
-        self._samples = dequantise(program.envelope_samples)
+        envelopes, samples = unfold(program.envelopes, program.envelope_samples)
+        self._envelopes = read_only(envelopes)
+        self._samples = dequantise(samples)
         self._limit = _MAX_STORE // max(len(lines), 1)
         self.slot_of = np.full(len(program.events), _dense_kernels.SCRATCH, dtype=np.int32)
         pairs, which = _pairs(program)

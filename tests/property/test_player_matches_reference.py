@@ -127,6 +127,18 @@ def events_of(actions):
 
 
 @st.composite
+def envelopes(draw):
+    """Envelopes that play as many samples as they should, some of them held."""
+    rows, offset = [], 0
+    for played in ENVELOPE_SAMPLES:
+        hold = draw(st.sampled_from((0, 0, 1, 2, played - 1)))
+        hold_at = draw(st.integers(0, played - hold - 1)) if hold else 0
+        rows.append((offset, played - hold, hold_at, hold))
+        offset += played
+    return rows
+
+
+@st.composite
 def programs(draw, setup_hash):
     blocks, events = [], []
     for actions in draw(st.lists(st.lists(action, min_size=5, max_size=12), min_size=1, max_size=3)):
@@ -142,7 +154,7 @@ def programs(draw, setup_hash):
         tick_den=2 * 10**9,
         n_clbits=1,
         frames=np.array(frames, dtype=FRAME),
-        envelopes=np.array([(0, 4), (4, 8), (12, 12)], dtype=ENVELOPE),
+        envelopes=np.array(draw(envelopes()), dtype=ENVELOPE),
         envelope_samples=np.array(samples, dtype=np.int16),
         events=np.array(events, dtype=EVENT),
         blocks=np.array(blocks, dtype=BLOCK),

@@ -63,13 +63,23 @@ def resolve_block(program, words, block, frequency, register) -> list[dict]:
                 {
                     "port": int(program.frames[f]["port"]),
                     "start": int(event["start_ticks"]),
-                    "envelope": program.envelope(int(event["target"])),
+                    "envelope": envelope_samples(program, int(event["target"])),
                     "gain": Fraction(gain, 2**30),
                     "phase": Fraction(int(event["phase"]) + words[int(event["phase_row"])] + register[f], 2**32),
                     "frequency": Fraction(frequency[f], 2**48),
                 }
             )
     return plays
+
+
+def envelope_samples(program, number: int) -> list[tuple[int, int]]:
+    """The samples that an envelope plays: those stored, one of them held."""
+    envelope = program.envelopes[number]
+    played = []
+    for k in range(int(envelope["length"])):
+        times = 1 + (int(envelope["hold"]) if k == int(envelope["hold_at"]) else 0)
+        played += [program.envelope_samples[int(envelope["offset"]) + k].tolist()] * times
+    return played
 
 
 def superposition(program, port, plays, tick: int, block_start: int) -> complex:

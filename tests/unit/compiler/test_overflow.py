@@ -47,7 +47,7 @@ def refused(circuit, match, instruction, gate, **setup):
         ("MAX_ENVELOPES", 1, r"needs \d envelopes, the sequencer has 1.*use fewer different pulses", 2),
         ("MAX_ENVELOPE_SAMPLES", 23, r"needs \d+ envelope samples, the sequencer has 23.*use shorter", 0),
         ("MAX_ENVELOPE_SAMPLES", 24, r"the sequencer has 24", 2),
-        ("MAX_ENVELOPE_SAMPLES", 400, r"the sequencer has 400", 4),
+        ("MAX_ENVELOPE_SAMPLES", 67, r"needs 108 envelope samples, the sequencer has 67", 4),
         ("MAX_CAPTURES", 1, r"needs 2 captures, the sequencer has 1.*measure less often", 6),
         ("MAX_DISCRIMINATORS", 1, r"needs 2 discriminators, the sequencer has 1.*measure fewer qubits", 6),
         ("MAX_CLBITS", 1, r"needs 2 classical bits, the sequencer has 1.*measure into fewer bits", 6),

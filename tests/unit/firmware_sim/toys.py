@@ -79,7 +79,7 @@ def program(blocks, flow, *, n_clbits=1, n_captures=1, rows=(RowKind.PHASE,), un
         tick_den=10**9,
         n_clbits=n_clbits,
         frames=np.array(frames, FRAME),
-        envelopes=np.array([(0, PULSE_TICKS), (PULSE_TICKS, WINDOW_TICKS)], ENVELOPE),
+        envelopes=np.array([(0, PULSE_TICKS, 0, 0), (PULSE_TICKS, WINDOW_TICKS, 0, 0)], ENVELOPE),
         envelope_samples=samples,
         events=np.array(events, EVENT),
         blocks=np.array(table, BLOCK),

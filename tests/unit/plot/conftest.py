@@ -92,7 +92,7 @@ def pack(blocks, flow=None, n_rows=1, setup=None):
         tick_den=setup.tick_den,
         n_clbits=3,
         frames=frames,
-        envelopes=np.array([(0, 6)], ENVELOPE),
+        envelopes=np.array([(0, 6, 0, 0)], ENVELOPE),
         envelope_samples=SAMPLES,
         events=packed,
         blocks=np.array(table, BLOCK),

@@ -193,7 +193,7 @@ def test_a_damaged_container_is_refused() -> None:
         "shorter than the header": good[:20],
         "no artefact of the stack": b"NOPE" + good[4:],
         "expected a PTCH": good[:4] + b"PROG" + good[8:],
-        "format version 2": good[:8] + struct.pack("<H", 2) + good[10:],
+        "format version 1": good[:8] + struct.pack("<H", 1) + good[10:],
         "header says": good + b"x",
         "checksum": good[:-1] + bytes([good[-1] ^ 1]),
         "unknown section": resealed(good.replace(b"WORD", b"WARD")),

@@ -72,7 +72,7 @@ def program_of(rows, n_blocks=1, **changes):
         "tick_den": 2 * 10**9,
         "n_clbits": 1,
         "frames": np.array([(0, 0, FTW), (0, 0, -FTW // 3), (0, 0, 0), (1, 0, FTW)], dtype=FRAME),
-        "envelopes": np.array(list(zip(offsets[:-1], LENGTHS, strict=True)), dtype=ENVELOPE),
+        "envelopes": np.array([(at, n, 0, 0) for at, n in zip(offsets[:-1], LENGTHS, strict=True)], dtype=ENVELOPE),
         "envelope_samples": rng.integers(-23000, 23000, (offsets[-1], 2)).astype(np.int16),
         "events": np.tile(events, n_blocks),
         "blocks": np.array([(k * len(rows), len(rows), 2 * end) for k in range(n_blocks)], dtype=BLOCK),

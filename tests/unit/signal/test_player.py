@@ -56,7 +56,7 @@ def program(*blocks, **changes):
         "tick_den": 10**9,
         "n_clbits": 1,
         "frames": np.array([(0, 0, DRIVE_FTW), (1, 0, 0), (2, 0, READOUT_FTW), (0, 0, 0)], dtype=FRAME),
-        "envelopes": np.array([(0, 8), (8, 4)], dtype=ENVELOPE),
+        "envelopes": np.array([(0, 8, 0, 0), (8, 4, 0, 0)], dtype=ENVELOPE),
         "envelope_samples": np.array([(32767, 0)] * 8 + [(16384, 0)] * 4, dtype=np.int16),
         "events": np.array(events, dtype=EVENT),
         "blocks": np.array([(s, len(b), n) for s, (b, n) in zip(starts, blocks, strict=False)], dtype=BLOCK),
