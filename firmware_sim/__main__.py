@@ -1,4 +1,7 @@
-"""Start of the emulator's process: ``python -m firmware_sim --device NAME --bind ADDRESS``."""
+"""Start of the emulator's process: ``python -m firmware_sim --device NAME --bind ADDRESS``.
+
+``python -m firmware_sim rack FILE`` starts a rack of ordinary instruments instead; see ``firmware_sim.scpi``.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,12 @@ _EXIT_HUNG: Final = 3
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop; return the exit code."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["rack"]:
+        from firmware_sim.scpi.__main__ import main as serve_rack
+
+        return serve_rack(given[1:])
+    options = _parser().parse_args(given)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     parent = os.getppid()
     try:

@@ -209,6 +209,7 @@ class ProviderService:
             runner=self._runner(name, chosen.truth),
             jobs=self._jobs,
             emulation=chosen.emulation(embedded=self._rack.embedded),
+            has_branches=self._rack.has_branches,
         )
         return Backend(device, provider=self)
 

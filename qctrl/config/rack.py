@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
+from qctrl.config.instruments import RackInstrument, check_instruments
 from qctrl.config.wiring import Wiring, load_wiring
 from qctrl.errors import ConfigError
 from qctrl.strict_yaml import StrictModel, parse_text, problem, read_text, validate
@@ -35,12 +36,31 @@ class RackDocument(StrictModel):
     """A rack file."""
 
     schema_: Annotated[Literal["qctrl.rack/1"], Field(alias="schema")]
-    driver: Literal["sequencer"]
-    address: Annotated[str, Field(max_length=4096), AfterValidator(_check_address)]
+    driver: Literal["sequencer", "boxes"]
+    """``sequencer`` speaks the packed format; ``boxes`` are ordinary instruments that the host plays on."""
+    address: Annotated[str, Field(max_length=4096), AfterValidator(_check_address)] | None = None
     devices: Annotated[
         dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)], RackEntry],
         Field(min_length=1, max_length=4096),
     ]
+    instruments: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)], RackInstrument] = Field(
+        default_factory=dict[str, RackInstrument], max_length=4096
+    )
+
+    @model_validator(mode="after")
+    def _check_driver(self) -> RackDocument:
+        if self.driver == "sequencer":
+            if self.address is None:
+                raise problem("a sequencer has an address", "add address: embedded, ipc://PATH or tcp://HOST:PORT")
+            if self.instruments:
+                raise problem("a sequencer has no instruments", "remove them, or write driver: boxes", "instruments")
+            return self
+        if self.address is not None:
+            raise problem("boxes have an address each", "remove this one", "address")
+        if len(self.devices) != 1:
+            raise problem("boxes are wired to one device", "write a rack file per device", "devices")
+        check_instruments(self.instruments)
+        return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,13 +70,21 @@ class Rack:
     path: Path
     driver: str
     address: str
+    """Empty for boxes, which have one each."""
     wiring_paths: Mapping[str, Path]
     """Wiring file of each device, by name."""
+    instruments: Mapping[str, RackInstrument] = field(default_factory=dict[str, RackInstrument])
+    """Boxes, by name."""
 
     @property
     def embedded(self) -> bool:
         """Whether the stack starts and stops the emulator itself."""
         return self.address == EMBEDDED
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether flow on measured bits is possible; boxes play one shot after the other, all alike."""
+        return self.driver == "sequencer"
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -92,4 +120,4 @@ def load_rack(path: str | Path) -> Rack:
     place = Path(path)
     document = validate(parse_text(read_text(place, ConfigError), str(path), ConfigError), RackDocument, ConfigError)
     wirings = {name: place.parent / entry.wiring for name, entry in document.devices.items()}
-    return Rack(place, document.driver, document.address, wirings)
+    return Rack(place, document.driver, document.address or "", wirings, document.instruments)

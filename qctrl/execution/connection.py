@@ -8,7 +8,7 @@ from pathlib import Path
 from qctrl.config import Rack
 from qctrl.errors import ConfigError, QctrlError
 from qctrl.execution.embedded import Emulator
-from qctrl.instruments import Driver, Identity, OpenRack, open_driver
+from qctrl.instruments import Driver, Identity, OpenRack, open_boxes, open_driver
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,10 @@ class Connection:
         if self._rack.embedded:
             self._emulator = Emulator(self._device, self._truth)
             address, failure = self._emulator.address, self._emulator.failure
-        driver = open_driver(self._rack.driver, address, self._device, failure)
+        if self._rack.instruments:
+            driver = open_boxes(self._rack, self._device)
+        else:
+            driver = open_driver(self._rack.driver, address, self._device, failure)
         self._open_rack = OpenRack({self._device: driver})
         identity = self._open_rack.identities[self._device]
         return Opened(driver, identity, identity.epoch + 1)

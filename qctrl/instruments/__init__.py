@@ -2,7 +2,7 @@
 
 from qctrl.instruments.base import Debuggable, Driver, Fetched, Identity, Link, Playback, Progress, State
 from qctrl.instruments.rack import OpenRack
-from qctrl.instruments.registry import open_driver
+from qctrl.instruments.registry import open_boxes, open_driver
 from qctrl.instruments.sequencer import Sequencer
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "Progress",
     "Sequencer",
     "State",
+    "open_boxes",
     "open_driver",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from qctrl.config import Rack
 from qctrl.errors import ConfigError
 from qctrl.instruments.base import Driver
 from qctrl.instruments.sequencer import Sequencer
@@ -33,3 +34,18 @@ def open_driver(kind: str, address: str, device: str, peer_failure: Callable[[],
     if kind not in _OPENERS:
         raise ConfigError(f"driver {kind!r} does not exist; known: {', '.join(sorted(_OPENERS))}")
     return _OPENERS[kind](address, device, peer_failure)
+
+
+def open_boxes(rack: Rack, device: str) -> Driver:
+    """Return the driver of a rack of ordinary instruments; nothing is sent before its ``connect``.
+
+    Args:
+        rack: A rack whose driver is ``boxes``.
+        device: Name of the device that it is wired to.
+
+    Raises:
+        ConfigError: A kind of instrument is unknown, or they cannot work together.
+    """
+    from qctrl.instruments.boxes import BoxRack, open_box
+
+    return BoxRack(rack, device, {name: open_box(name, entry) for name, entry in rack.instruments.items()})

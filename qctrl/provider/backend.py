@@ -84,6 +84,8 @@ class Device:
     """Gates of the user's own, beside those of the calibration."""
     compile_cache: CompileCache = field(default_factory=CompileCache)
     """Programs compiled before, for every view of the device."""
+    has_branches: bool = True
+    """Whether the rack can decide on measured bits."""
 
 
 class Backend(BackendV2):
@@ -185,7 +187,7 @@ class Backend(BackendV2):
 
     @cached_property
     def _target(self) -> Target:
-        target = build_target(self.calibration)
+        target = build_target(self.calibration, has_branches=self._device.has_branches)
         add_custom_gates(target, self.custom_gates, self.calibration, self.setup)
         return target
 

@@ -29,7 +29,7 @@ from qctrl.calibration.durations import capture_step, pulse_step, reset_ticks
 Properties: TypeAlias = dict[tuple[int, ...], InstructionProperties | None]
 
 
-def build_target(calibration: Calibration) -> Target:
+def build_target(calibration: Calibration, *, has_branches: bool = True) -> Target:
     """Return the ``Target`` of a calibration.
 
     Every duration is a whole multiple of ``dt`` on the device's grid. Dead qubits and edges keep their index
@@ -38,6 +38,7 @@ def build_target(calibration: Calibration) -> Target:
 
     Args:
         calibration: The calibration; where its errors come from is ``calibration.error_source``.
+        has_branches: Whether the rack can decide on measured bits; without, there is neither control flow nor reset.
     """
     timing = calibration.timing
     target = Target(
@@ -54,10 +55,10 @@ def build_target(calibration: Calibration) -> Target:
     )
     table = _instructions(calibration)
     for name, instruction in _OPERATIONS.items():
-        if name in table:
+        if name in table and (has_branches or name != "reset"):
             target.add_instruction(instruction, table[name], name=name)
     # Of any width, and on any qubits: decisions are the sequencers', what is played in their bodies is checked apart.
-    for name, operation in _CONTROL_FLOW.items():
+    for name, operation in (_CONTROL_FLOW if has_branches else {}).items():
         target.add_instruction(operation, name=name)
     return target
 

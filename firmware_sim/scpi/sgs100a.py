@@ -1,0 +1,52 @@
+"""A local oscillator in the dialect of the Rohde & Schwarz SGS100A."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from firmware_sim.scpi.instrument import Instrument, boolean, choice, command, number
+
+
+class Sgs100a(Instrument):
+    """The oscillator."""
+
+    maker: ClassVar[str] = "Rohde&Schwarz"
+    model: ClassVar[str] = "SGS100A/1416.0505k02"
+    firmware: ClassVar[str] = "4.2.76.0-4.30.046.295"
+
+    def reset(self) -> None:
+        """Return to the state after power-on."""
+        self.frequency_hz = 1e9
+        self.power_dbm = -30.0
+        self.on = False
+        self.reference = "INT"
+
+    @command("[SOURce<n>:]FREQuency[:CW]")
+    def set_frequency(self, _source: int, value: str) -> None:
+        """Set the carrier, Hz."""
+        self.frequency_hz = number(value, 1e6, 12.75e9)
+
+    @command("[SOURce<n>:]FREQuency[:CW]?")
+    def frequency(self, _source: int) -> str:
+        """Return the carrier, Hz."""
+        return f"{self.frequency_hz:.12g}"
+
+    @command("[SOURce<n>:]POWer[:LEVel][:IMMediate][:AMPLitude]")
+    def set_power(self, _source: int, value: str) -> None:
+        """Set the level, dBm."""
+        self.power_dbm = number(value, -120, 25)
+
+    @command("[SOURce<n>:]ROSCillator:SOURce")
+    def set_reference(self, _source: int, value: str) -> None:
+        """Choose the reference."""
+        self.reference = choice(value, "INTernal", "EXTernal")
+
+    @command("OUTPut[:STATe]")
+    def set_output(self, state: str) -> None:
+        """Switch the output."""
+        self.on = boolean(state)
+
+    @command("OUTPut[:STATe]?")
+    def output(self) -> str:
+        """Say whether the output is on."""
+        return str(int(self.on))

@@ -1,0 +1,78 @@
+"""The boxes of a rack file: where each one is, what it is wired to, and what it may never exceed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from qctrl.strict_yaml import StrictModel, number, problem, within
+
+_PortName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*\.(drive|flux|readout|acquire)$", max_length=64)]
+_Channel = Annotated[int, Field(ge=1, le=256)]
+
+
+class InstrumentLimits(StrictModel):
+    """What a driver refuses to exceed, whatever it is asked for."""
+
+    max_vpp: Annotated[float, number("V"), within(0, 100, "V")] | None = None
+    """Amplitude of a generator, peak to peak."""
+    max_power: Annotated[float, Field(ge=-150, le=50)] | None = None
+    """Level of an oscillator, dBm."""
+    max_level: Annotated[float, number("V"), within(0, 100, "V")] | None = None
+    """Largest level of a DC source, either sign."""
+    max_slew: Annotated[float, number("V"), within(1e-6, 1e6, "V/s")] | None = None
+    """Steepest ramp of a DC source, V/s."""
+
+
+class RackInstrument(StrictModel):
+    """One box."""
+
+    kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+    """Which driver: one of the stack's, or of an installed package's."""
+    address: Annotated[str, Field(min_length=1, max_length=4096)]
+    """As VISA names it."""
+    serial: Annotated[str, Field(max_length=64)] = ""
+    """Serial number that must answer; empty accepts any."""
+    channels: dict[_PortName, Annotated[tuple[_Channel, ...], Field(min_length=1, max_length=2)]] = Field(
+        default_factory=dict[str, tuple[int, ...]], max_length=256
+    )
+    """Ports with the channels that feed or digitise them: I and Q, or one."""
+    ports: Annotated[tuple[_PortName, ...], Field(max_length=4096)] = ()
+    """Ports that an oscillator or a DC source serves."""
+    trigger_channel: _Channel | None = None
+    """Of the generator that gives the trigger: a channel without a port, whose marker 1 is cabled to all others."""
+    power: Annotated[float, Field(ge=-150, le=50)] | None = None
+    """Level of an oscillator, dBm."""
+    reference: Literal["external", "internal"] = "external"
+    """Clock reference; only instruments on one reference stay in step."""
+    verify: Literal["first", "never"] = "first"
+    """Whether an uploaded waveform is read back and compared."""
+    limits: InstrumentLimits = InstrumentLimits()
+
+
+def check_instruments(instruments: Mapping[str, RackInstrument]) -> None:
+    """Refuse boxes that cannot work together.
+
+    Raises:
+        PydanticCustomError: There are none, a port or a channel is taken twice, or not one generator gives the trigger.
+    """
+    if not instruments:
+        raise problem("boxes are listed one by one", "add instruments:")
+    fed: dict[str, str] = {}
+    for name, box in instruments.items():
+        taken = [channel for channels in box.channels.values() for channel in channels]
+        taken += [] if box.trigger_channel is None else [box.trigger_channel]
+        for channel in taken:
+            if taken.count(channel) > 1:
+                raise problem(f"channel {channel} is used twice", "use another", "instruments", name, "channels")
+        for port in box.channels:
+            if port in fed:
+                at = ("instruments", name, "channels", port)
+                raise problem(f"port {port} is already on {fed[port]}", "remove one of the two", *at)
+            fed[port] = name
+    triggers = [name for name, box in instruments.items() if box.trigger_channel is not None]
+    if len(triggers) != 1:
+        found = ", ".join(triggers) or "none"
+        raise problem(f"one generator gives the trigger, here {found}", "give one a trigger_channel", "instruments")

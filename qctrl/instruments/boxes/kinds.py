@@ -1,0 +1,43 @@
+"""Which driver serves which kind of box: the stack's own, and those of installed packages."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import Final
+
+from qctrl.config import RackInstrument
+from qctrl.errors import ConfigError
+from qctrl.instruments.boxes.base import Box
+
+GROUP: Final = "qctrl.instruments"
+"""Entry points of other packages: a kind, and a callable that takes (name, entry) and returns a ``Box``."""
+_OWN: Final = {
+    "tektronix_awg5200": "qctrl.instruments.scpi.tektronix_awg5200:TektronixAwg5200",
+    "tektronix_mso": "qctrl.instruments.scpi.tektronix_mso:TektronixMso",
+    "rohde_schwarz_sgs100a": "qctrl.instruments.scpi.rohde_schwarz_sgs100a:RohdeSchwarzSgs100a",
+    "yokogawa_gs200": "qctrl.instruments.scpi.yokogawa_gs200:YokogawaGs200",
+}
+
+
+def open_box(name: str, entry: RackInstrument) -> Box:
+    """Return the driver of a box; nothing is sent before its ``connect``.
+
+    Args:
+        name: Name of the box in the rack.
+        entry: What the rack file says of it.
+
+    Raises:
+        ConfigError: There is no such driver.
+    """
+    if entry.kind in _OWN:
+        module, _, driver = _OWN[entry.kind].partition(":")
+        return getattr(importlib.import_module(module), driver)(name, entry)
+    others = {point.name: point for point in entry_points(group=GROUP)}
+    if entry.kind not in others:
+        known = ", ".join(sorted({*_OWN, *others}))
+        raise ConfigError(
+            f"instruments.{name}.kind: driver {entry.kind!r} does not exist; known: {known}; "
+            f"another package brings one by an entry point in the group {GROUP!r}"
+        )
+    return others[entry.kind].load()(name, entry)

@@ -1,0 +1,299 @@
+"""``BoxRack``: a rack of ordinary instruments as one driver.
+
+The host plays the firmware's part: it renders the samples of a packed program and uploads them, lets the generators
+repeat the shot on a common trigger while the digitizers take one record each time, and makes classical registers of
+the records. There is no thread: a run moves on inside ``fetch``, so nothing goes on unseen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+from qctrl.config import Rack
+from qctrl.errors import ConfigError, InstrumentError, ProtocolError, QctrlError, UnsupportedInstructionError
+from qctrl.instruments.base import Fetched, Identity, Progress, State
+from qctrl.instruments.boxes.base import Box, BoxHealth, GeneratorLimits, OutputSetting
+from qctrl.instruments.boxes.lease import Lease
+from qctrl.instruments.boxes.playing import Playing
+from qctrl.instruments.boxes.shot import rest_levels
+from qctrl.instruments.boxes.wired import Wired, wire
+from qctrl.protocol import Patch, Program, Results, Run, Setup
+from qctrl.version import __version__
+
+CAPABILITIES: Final = frozenset({"iq", "trace"})
+"""No ``branch``: nothing decides during a shot."""
+RUN_SLACK_S: Final = 120.0
+"""A run may take this much longer than its shots last; an emulated rack computes them."""
+_POWER_DBM: Final = 10.0
+_SETTLE_S: Final = 0.001
+_B = TypeVar("_B")
+_R = TypeVar("_R")
+
+
+class BoxRack:
+    """Plays packed programs on boxes; see ``Driver``.
+
+    Args:
+        rack: Addresses and wiring.
+        device: Name of the device.
+        boxes: Drivers by name, not connected yet; closed with this one.
+        run_slack_s: How much longer than its shots a run may take, in seconds.
+    """
+
+    def __init__(self, rack: Rack, device: str, boxes: Mapping[str, Box], *, run_slack_s: float = RUN_SLACK_S) -> None:
+        self._rack = rack
+        self._device = device
+        self._boxes = dict(boxes)
+        self._wired: Wired = wire(rack.instruments, self._boxes)
+        self._run_slack_s = run_slack_s
+        self._leases: list[Lease] = []
+        self._setup: Setup | None = None
+        self._setup_hash = b""
+        self._limits: dict[str, GeneratorLimits] = {}
+        self._program: Program | None = None
+        self._patch: Patch | None = None
+        self._epoch = 0
+        self._clear_run()
+
+    # Link
+
+    def connect(self) -> Identity:
+        """Take the leases, connect to all boxes at once, check who they are.
+
+        Raises:
+            InstrumentError: A box does not answer, is another one, or is in use by somebody else.
+            ExceptionGroup: Several boxes failed.
+        """
+        if not self._leases:
+            self._take_leases()
+        self._setup_hash = b""
+        self._clear_run()
+        self._each(self._boxes, "cannot be reached", lambda box: box.connect())
+        return Identity("boxes", self._device, __version__, self._epoch, CAPABILITIES)
+
+    def health(self) -> Progress:
+        """Return how far the run is."""
+        total = 0 if self._run is None else self._run.n_shots * self._run.n_bindings
+        run_id = "" if self._run is None else self._run.run_id
+        return Progress(self._state, run_id, self._done_shots, total, self._steps)
+
+    def check(self) -> dict[str, BoxHealth]:
+        """Ask every box for what must be in order; changes nothing."""
+        if not self._leases:
+            self._take_leases()
+        return self._each(self._boxes, "cannot be checked", lambda box: box.health())
+
+    def safe_state(self) -> None:
+        """Stop acquisition, then generators, then oscillators; DC levels are held."""
+        self._clear_run()
+        order = (self._wired.digitizers, self._wired.generators, self._wired.oscillators, self._wired.sources)
+        errors: list[QctrlError] = []
+        for role in order:
+            try:
+                self._each(role, "did not reach the safe state", lambda box: box.safe_state())
+            except QctrlError as error:
+                errors.append(error)
+            except ExceptionGroup as group:
+                errors += [error for error in group.exceptions if isinstance(error, QctrlError)]
+        _raise_together(errors, "did not reach the safe state")
+
+    def close(self) -> None:
+        """Close every session and give the leases back."""
+        for box in self._boxes.values():
+            box.close()
+        for lease in self._leases:
+            lease.release()
+        self._leases = []
+
+    # Playback
+
+    def configure(self, setup: Setup) -> None:
+        """Set clocks, amplitudes, carriers and levels; see ``Playback``.
+
+        Raises:
+            ConfigError: The boxes are not wired for it.
+            ResourceError: A value is beyond a limit; nothing was sent.
+        """
+        setup.verify()
+        if setup.hash == self._setup_hash:
+            return
+        if setup.device != self._device:
+            raise ConfigError(f"the setup is for {setup.device}, this rack is wired to {self._device}")
+        self._wired.check(setup)
+        self._setup, self._program = setup, None
+        with self._safe_on_failure():
+            self._apply(setup)
+        self._setup_hash = setup.hash
+
+    def load(self, program: Program, patch: Patch | None) -> None:
+        """Take a program and its words; its samples are uploaded when it starts; see ``Playback``.
+
+        Raises:
+            ProtocolError: They do not belong together, or not to the configured Setup.
+            UnsupportedInstructionError: The program decides on measured bits, which takes firmware.
+        """
+        if program.setup_hash != self._setup_hash:
+            raise ProtocolError("program was assembled for another Setup than the configured one; compile it again")
+        if patch is not None:
+            patch.verify_for(program)
+        elif program.n_slots > 1:
+            raise ProtocolError(f"program has {program.n_slots - 1} open slots and no patch; bind its parameters")
+        if not program.is_straight or program.n_registers:
+            raise UnsupportedInstructionError(
+                f"{self._device}: this rack plays every shot alike, and the program decides on bits or computes with "
+                "them while it runs; remove control flow, reset and store, or use a rack whose sequencers have "
+                "firmware; nothing was uploaded"
+            )
+        if not len(program.captures):
+            raise UnsupportedInstructionError(f"{self._device}: the program captures nothing, so a run has no end")
+        self._program, self._patch = program, patch
+
+    def start(self, run: Run) -> None:
+        """Begin a run; see ``Playback``.
+
+        Raises:
+            InstrumentError: The run carries the emulator's switches, or is of an older controller.
+        """
+        run.verify()
+        setup, program = self._setup, self._program
+        if setup is None or program is None:
+            raise InstrumentError("nothing is loaded; load a program first", name=self._device)
+        if run.sim is not None:
+            raise InstrumentError(
+                f"rack of {self._device} is real: it cannot take the emulator's switches (seed, noise, levels)",
+                name=self._device,
+            )
+        if run.epoch < self._epoch:
+            raise InstrumentError(f"run has epoch {run.epoch}, this rack has served {self._epoch}", name=self._device)
+        self._epoch = run.epoch
+        with self._safe_on_failure():
+            self._reconnect_lost()
+            self._each(self._wired.oscillators, "did not switch on", lambda box: box.switch_on())
+            playing = Playing(self._wired, setup, self._limits, program, self._patch, self._run_slack_s)
+        self._clear_run()
+        self._run, self._state = run, "running"
+        self._work = playing.play(run)
+
+    def fetch(self, run_id: str, block: int, wait_s: float) -> Fetched:
+        """Go on with the run until its next block of results is there; see ``Playback``."""
+        if self._run is None or self._run.run_id != run_id:
+            raise InstrumentError(f"there is no run {run_id!r} on this rack; it was aborted", name=self._device)
+        until = time.monotonic() + wait_s
+        with self._safe_on_failure():
+            while block not in self._blocks and self._work is not None:
+                self._advance(self._work)
+                if time.monotonic() > until:
+                    break
+        for fetched in [k for k in self._blocks if k < block]:
+            del self._blocks[fetched]
+        return Fetched(self.health(), self._blocks.get(block))
+
+    def abort(self) -> None:
+        """Stop the run and go to the safe state."""
+        self.safe_state()
+
+    # Own
+
+    def _apply(self, setup: Setup) -> None:
+        tick_s = float(setup.tick_s)
+        rest = rest_levels(setup)
+        ports = {port.name: port for port in setup.ports}
+        for name, generator in self._wired.generators.items():
+            entry = self._wired.entries[name]
+            outputs = [
+                OutputSetting(channel, ports[port].full_scale_v, ports[port].dac_bits)
+                for port, channels in entry.channels.items()
+                if port in ports
+                for channel in channels
+            ]
+            if entry.trigger_channel is not None:
+                outputs.append(OutputSetting(entry.trigger_channel, 0.25, 15))
+            rate_hz = round(1 / (tick_s * setup.ports[0].sample_ticks), 3)
+            self._limits[name] = generator.configure(rate_hz, outputs)
+        for name, oscillator in self._wired.oscillators.items():
+            lo_hz = self._wired.lo_hz(setup, name)
+            power = self._wired.entries[name].power
+            if lo_hz is not None:
+                oscillator.configure(lo_hz, _POWER_DBM if power is None else power)
+        for name, source in self._wired.sources.items():
+            for port in self._wired.entries[name].ports:
+                if port in ports:
+                    source.ramp(rest[port].real * ports[port].full_scale_v)
+
+    def _advance(self, work: Iterator[Results | None]) -> None:
+        try:
+            found = next(work)
+        except StopIteration:
+            self._work, self._state = None, "done"
+            return
+        self._steps += 1
+        if found is None:
+            time.sleep(_SETTLE_S)
+            return
+        self._blocks[self._n_blocks] = found
+        self._n_blocks += 1
+        self._done_shots += found.bits.shape[0] * found.bits.shape[1]
+
+    def _reconnect_lost(self) -> None:
+        """Connect anew to boxes that restarted since the last run; nothing of this run was sent to them yet."""
+        lost = {name: box for name, box in self._boxes.items() if not box.is_connected()}
+        if not lost or self._setup is None:
+            return
+        self._each(lost, "cannot be reached", lambda box: box.connect())
+        self._apply(self._setup)
+
+    def _take_leases(self) -> None:
+        try:
+            for name, entry in self._rack.instruments.items():
+                self._leases.append(Lease(name, entry.address))
+        except InstrumentError:
+            for lease in self._leases:
+                lease.release()
+            self._leases = []
+            raise
+
+    def _clear_run(self) -> None:
+        self._run: Run | None = None
+        self._work: Iterator[Results | None] | None = None
+        self._state: State = "ready" if self._setup_hash else "safe"
+        self._blocks: dict[int, Results] = {}
+        self._n_blocks = 0
+        self._done_shots = 0
+        self._steps = 0
+
+    @staticmethod
+    def _each(boxes: Mapping[str, _B], failure: str, action: Callable[[_B], _R]) -> dict[str, _R]:
+        """Do something to several boxes at once; each has a session of its own."""
+        if not boxes:
+            return {}
+        with ThreadPoolExecutor(len(boxes)) as pool:
+            futures = {name: pool.submit(action, box) for name, box in boxes.items()}
+        errors = [e for future in futures.values() if (e := future.exception()) is not None]
+        for error in errors:
+            if not isinstance(error, QctrlError):
+                raise error
+        _raise_together([error for error in errors if isinstance(error, QctrlError)], failure)
+        return {name: future.result() for name, future in futures.items()}
+
+    @contextmanager
+    def _safe_on_failure(self) -> Generator[None]:
+        try:
+            yield
+        except (QctrlError, ExceptionGroup) as error:
+            try:
+                self.safe_state()
+            except (QctrlError, ExceptionGroup) as second:
+                error.add_note(f"the safe state could not be confirmed either: {second}")
+            self._state = "failed"
+            raise
+
+
+def _raise_together(errors: list[QctrlError], failure: str) -> None:
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup(f"{len(errors)} instruments {failure}", errors) from InstrumentError(failure)

@@ -1,0 +1,257 @@
+"""The process behind a ``Session``: it holds one VISA resource and does one thing at a time.
+
+Run as a file, not as a module, so that it starts with the standard library and pyvisa alone. Its only argument is the
+file descriptor of a socket to its parent; frames on it are described in ``session.py``.
+
+When the parent is gone without a word, it sends the parked lines, which take the instrument to its safe state. That
+holds for every way in which a parent can end, SIGKILL too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+from typing import Any
+
+_FRAME = struct.Struct("!IQ")
+_GRACE_S = 5.0
+"""A process that hangs ends this long after its parent."""
+_MAX_LINE_BYTES = 1 << 20
+
+
+class Resource:
+    """One opened VISA resource."""
+
+    def __init__(self, address: str, backend: str, timeout_s: float) -> None:
+        # pyvisa works without NumPy, which nothing here needs and which takes more than half of the start.
+        sys.modules.setdefault("numpy", None)  # pyright: ignore[reportArgumentType]
+        import pyvisa
+
+        self._manager = pyvisa.ResourceManager(backend)
+        self._resource: Any = self._manager.open_resource(address, open_timeout=round(timeout_s * 1e3))
+        self._resource.read_termination = self._resource.write_termination = "\n"
+        self.set_timeout(timeout_s)
+        # pyvisa-py writes in pieces of 4 KiB, waits without a limit, and reads as slowly: blocks go past it.
+        session = getattr(self._manager.visalib, "sessions", {}).get(self._resource.session)
+        interface = getattr(session, "interface", None)
+        self._socket = interface if isinstance(interface, socket.socket) else None
+        self._pending: bytearray = getattr(session, "_pending_buffer", bytearray())
+        if self._socket is not None:
+            # Two small writes and a query take 44 ms otherwise; VI_ATTR_TCPIP_NODELAY is not understood by 0.8.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def set_timeout(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._resource.timeout = max(1, round(timeout_s * 1e3))
+
+    def write(self, text: str, payload: bytearray) -> None:
+        if not payload:
+            self._send(text.encode() + b"\n")
+            return
+        digits = str(len(payload))
+        head = f"{text}#{len(digits)}{digits}".encode()
+        if self._socket is None:
+            self._resource.write_raw(bytes(head) + bytes(payload) + b"\n")
+            return
+        for part in (head, payload, b"\n"):
+            self._send(part)
+
+    def ask(self, text: str) -> str:
+        self._refuse_stale()
+        self._send(text.encode() + b"\n")
+        if self._socket is None:
+            return str(self._resource.read())
+        return self._line(self._socket).decode(errors="replace").rstrip("\r\n")
+
+    def ask_block(self, text: str, most: int) -> bytes:
+        self._refuse_stale()
+        self._send(text.encode() + b"\n")
+        if self._socket is None:
+            return _unwrap(bytes(self._resource.read_raw()), most)
+        link = self._socket
+        mark = bytes(self._exactly(link, 2))
+        if mark[:1] != b"#" or not mark[1:].isdigit() or mark == b"#0":
+            raise ValueError(f"reply to {text} starts with {mark!r}, which is no block")
+        size = int(self._exactly(link, int(mark[1:])))
+        if size > most:
+            raise ValueError(f"reply to {text} has {size} bytes, at most {most} were asked for")
+        body = self._exactly(link, size)
+        tail = self._line(link)
+        if tail.strip():
+            raise ValueError(f"reply to {text} goes on for {len(tail)} bytes after its {size}")
+        return bytes(body)
+
+    def close(self) -> None:
+        self._resource.close()
+        self._manager.close()
+
+    def _send(self, part: bytes | bytearray) -> None:
+        if self._socket is None:
+            self._resource.write_raw(bytes(part))
+            return
+        self._socket.settimeout(self._timeout_s)
+        self._socket.sendall(part)
+
+    def _refuse_stale(self) -> None:
+        if self._socket is None:
+            return
+        waiting, _, _ = select.select([self._socket], [], [], 0)
+        if waiting or self._pending:
+            raise ValueError("the instrument sent something that nobody asked for, or closed the connection")
+
+    def _exactly(self, link: socket.socket, size: int) -> bytearray:
+        whole = bytearray(size)
+        view, have = memoryview(whole), 0
+        link.settimeout(self._timeout_s)
+        while have < size:
+            got = link.recv_into(view[have:])
+            if not got:
+                raise ConnectionError(f"connection closed after {have} of {size} bytes")
+            have += got
+        return whole
+
+    def _line(self, link: socket.socket) -> bytearray:
+        line = bytearray()
+        link.settimeout(self._timeout_s)
+        while not line.endswith(b"\n"):
+            # Never past the end: what follows would be lost, or taken for another reply.
+            piece = link.recv(4096, socket.MSG_PEEK)
+            if not piece:
+                raise ConnectionError(f"connection closed after {len(line)} bytes of a line")
+            end = piece.find(b"\n") + 1 or len(piece)
+            line += link.recv(end)
+            if len(line) > _MAX_LINE_BYTES:
+                raise ValueError(f"a line has more than {_MAX_LINE_BYTES} bytes")
+        return line
+
+
+def _unwrap(message: bytes, most: int) -> bytes:
+    digits = int(message[1:2]) if message[:1] == b"#" else 0
+    size = int(message[2 : 2 + digits]) if digits else -1
+    body = message[2 + digits : 2 + digits + size]
+    if not 0 <= size <= most or len(body) != size:
+        raise ValueError(f"a message of {len(message)} bytes is no block of at most {most}")
+    return body
+
+
+def _receive(channel: socket.socket) -> tuple[dict[str, Any], bytearray] | None:
+    head = _all(channel, _FRAME.size)
+    if head is None:
+        return None
+    text_size, payload_size = _FRAME.unpack(head)
+    text, payload = _all(channel, text_size), _all(channel, payload_size)
+    return None if text is None or payload is None else (json.loads(text), payload)
+
+
+def _all(channel: socket.socket, size: int) -> bytearray | None:
+    whole = bytearray(size)
+    view, have = memoryview(whole), 0
+    while have < size:
+        got = channel.recv_into(view[have:])
+        if not got:
+            return None
+        have += got
+    return whole
+
+
+def _answer(channel: socket.socket, body: dict[str, Any], payload: bytes = b"") -> None:
+    text = json.dumps(body).encode()
+    channel.sendall(_FRAME.pack(len(text), len(payload)) + text)
+    if payload:
+        channel.sendall(payload)
+
+
+class Worker:
+    """Does what the parent asks, in the main thread."""
+
+    def __init__(self) -> None:
+        self._resource: Resource | None = None
+        self._park: list[str] = []
+
+    def do(self, request: dict[str, Any], payload: bytearray) -> tuple[dict[str, Any], bytes]:
+        verb, text = request["verb"], request.get("text", "")
+        if verb == "open":
+            self._resource = Resource(request["address"], request["backend"], request["timeout_s"])
+            return {}, b""
+        if verb == "park":
+            self._park = list(request["lines"])
+            return {}, b""
+        resource = self._resource
+        if resource is None:
+            raise ValueError("nothing is open")
+        resource.set_timeout(request["timeout_s"])
+        if verb == "write":
+            resource.write(text, payload)
+            return {}, b""
+        if verb == "ask":
+            return {"text": resource.ask(text)}, b""
+        return {}, resource.ask_block(text, request["most"])
+
+    def leave(self, *, abandoned: bool) -> None:
+        with contextlib.suppress(Exception):
+            if self._resource is not None and abandoned:
+                self._resource.set_timeout(1.0)
+                for line in self._park:
+                    self._resource.write(line, bytearray())
+                # A reply says that the lines before it were carried out.
+                if self._park:
+                    self._resource.ask("*OPC?")
+            if self._resource is not None:
+                self._resource.close()
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, TimeoutError) or "VI_ERROR_TMO" in str(error):
+        return "timeout"
+    return "missing" if isinstance(error, ImportError) else "lost"
+
+
+def _listen(channel: socket.socket, requests: queue.SimpleQueue[Any]) -> None:
+    while True:
+        try:
+            request = _receive(channel)
+        except OSError:
+            request = None
+        requests.put(request)
+        if request is None:
+            threading.Event().wait(_GRACE_S)
+            os._exit(1)
+
+
+def main() -> None:
+    """Serve one parent."""
+    # Both are for the parent, which then ends this process in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(channel, requests), daemon=True).start()
+    worker, abandoned = Worker(), True
+    while (request := requests.get()) is not None:
+        if request[0]["verb"] == "close":
+            abandoned = False
+            break
+        try:
+            body, payload = worker.do(*request)
+        except Exception as error:  # noqa: BLE001 (the parent gets it, whatever it is)
+            body, payload = {"failed": _kind(error), "text": f"{type(error).__name__}: {error}"}, b""
+        try:
+            _answer(channel, body, payload)
+        except OSError:
+            break
+    worker.leave(abandoned=abandoned)
+    with contextlib.suppress(OSError):
+        _answer(channel, {})
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

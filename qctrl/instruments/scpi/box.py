@@ -1,0 +1,170 @@
+"""``ScpiBox``: what all drivers of SCPI instruments do in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from qctrl.config import RackInstrument
+from qctrl.errors import InstrumentError, InstrumentFault, ResourceError
+from qctrl.instruments.boxes.base import BoxHealth, BoxIdentity
+from qctrl.instruments.scpi.session import Session
+
+MAX_BLOCK_BYTES: Final = 32 << 20
+"""Blocks are split here: below every limit on the wire, and short enough to stop between two."""
+_MOST_ERRORS: Final = 64
+_FREQUENCY_BIT: Final = 1 << 5
+"""Of the questionable condition register (SCPI-99 volume 1, 9.4): set while the reference is not locked."""
+
+
+class ScpiBox:
+    """A session, its identity and its error queue.
+
+    Args:
+        name: Name of the instrument in the rack.
+        entry: What the rack file says of it.
+    """
+
+    maker: ClassVar[str] = ""
+    """Start of the first field of ``*IDN?``, in any case."""
+    models: ClassVar[tuple[str, ...]] = ()
+    """Starts of the second field that this driver is for."""
+    park: ClassVar[tuple[str, ...]] = ()
+    """Lines that take it to its safe state."""
+
+    def __init__(self, name: str, entry: RackInstrument) -> None:
+        self.name = name
+        self.entry = entry
+        self.session = Session(name, entry.address)
+        self._identity: BoxIdentity | None = None
+
+    def connect(self) -> BoxIdentity:
+        """Connect anew and check who answers.
+
+        Raises:
+            InstrumentError: Nobody answers, or another instrument does.
+        """
+        fields = [part.strip() for part in self.session.open(self.park).split(",")]
+        identity = BoxIdentity(*(fields + [""] * 4)[:4])
+        try:
+            self._check_identity(identity)
+        except InstrumentError:
+            self.session.close()
+            raise
+        self._identity = identity
+        self.after_connect()
+        return identity
+
+    def is_connected(self) -> bool:
+        """Return whether it answers on this connection."""
+        if not self.session.is_open:
+            return False
+        try:
+            return self.session.ask("*OPC?").strip() == "1"
+        except InstrumentError:
+            return False
+
+    def health(self) -> BoxHealth:
+        """Ask for everything that must be in order."""
+        if self._identity is None or not self.session.is_open:
+            self.connect()
+        errors = tuple(f"{code}, {text}" for code, text in self.drain_errors())
+        identity = self._identity or BoxIdentity("", "", "", "")
+        return BoxHealth(identity, self.is_locked(), self.are_outputs_on(), errors, self.limits_text())
+
+    def safe_state(self) -> None:
+        """Send the lines that park it, on a new connection if it must be."""
+        if not self.session.is_open:
+            self.connect()
+        self.command(*self.park)
+
+    def close(self) -> None:
+        """Close the session."""
+        self.session.close()
+
+    # For the drivers.
+
+    def after_connect(self) -> None:
+        """Forget what was known of the instrument's memory."""
+
+    def are_outputs_on(self) -> bool:
+        """Return whether any output is on."""
+        return False
+
+    def limits_text(self) -> str:
+        """Return the limits that the driver keeps."""
+        return ""
+
+    def is_locked(self) -> bool:
+        """Return whether the clock follows its reference."""
+        return not int(self.session.ask("STATus:QUEStionable:CONDition?")) & _FREQUENCY_BIT
+
+    def command(self, *lines: str, wait_s: float = 0.0) -> None:
+        """Send lines that belong together, wait until they are done, and refuse any error they caused.
+
+        Raises:
+            InstrumentFault: The error queue is not empty.
+        """
+        for line in lines:
+            self.session.write(line)
+        self.finish(lines, wait_s=wait_s)
+
+    def finish(self, lines: Sequence[str], *, wait_s: float = 0.0) -> None:
+        """Wait until everything sent is done, and refuse any error it caused.
+
+        Raises:
+            InstrumentFault: The error queue is not empty.
+        """
+        self.session.ask("*OPC?", extra_s=wait_s)
+        errors = self.drain_errors()
+        if errors:
+            said = "; ".join(f"{code}, {text}" for code, text in errors)
+            sent = lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1]}" if lines else "nothing"
+            raise InstrumentFault(
+                f"instrument {self.name} at {self.entry.address} reports {said}, after {sent[:120]}",
+                name=self.name,
+                address=self.entry.address,
+                fault_code=str(errors[0][0]),
+            )
+
+    def drain_errors(self) -> list[tuple[int, str]]:
+        """Return and remove all entries of the error queue, oldest first."""
+        found: list[tuple[int, str]] = []
+        while len(found) < _MOST_ERRORS:
+            code, _, text = self.session.ask("SYSTem:ERRor?").partition(",")
+            if int(code) == 0:
+                return found
+            found.append((int(code), text.strip().strip('"')))
+        return found
+
+    def limited(self, what: str, value: float, limit: float | None, unit: str) -> None:
+        """Refuse a value beyond a limit.
+
+        Raises:
+            ResourceError: It is.
+        """
+        if limit is not None and abs(value) > limit:
+            raise ResourceError(
+                f"instrument {self.name}: {what} of {value:.6g} {unit} is beyond its limit of {limit:.6g} {unit}; "
+                "nothing was sent; lower it, or change the limits in the rack file"
+            )
+
+    def error(self, text: str) -> InstrumentError:
+        """Return an error that names the instrument."""
+        return InstrumentError(
+            f"instrument {self.name} at {self.entry.address}: {text}", name=self.name, address=self.entry.address
+        )
+
+    def _check_identity(self, identity: BoxIdentity) -> None:
+        if not identity.maker.upper().startswith(self.maker.upper()) or not identity.model.upper().startswith(
+            self.models
+        ):
+            raise self.error(
+                f"a {identity.maker} {identity.model} answers, which is no {self.entry.kind}; "
+                "nothing was set; check address and kind in the rack file"
+            )
+        if self.entry.serial and identity.serial != self.entry.serial:
+            raise self.error(
+                f"serial number {identity.serial} answers, not {self.entry.serial}; "
+                "nothing was set; check the address in the rack file"
+            )

@@ -1,0 +1,36 @@
+"""An emulated rack on free ports, in this process, and the host's side of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from firmware_sim.scpi.rack import EmulatedRack
+from qctrl.config import load_rack
+from qctrl.instruments import open_boxes
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+PORT = re.compile(r"::\d+::SOCKET")
+
+
+class RackBench:
+    """Emulated rack; ``path`` is the rack file that leads to it."""
+
+    def __init__(self, folder: Path, device: str = "pair2", seed: int = 11) -> None:
+        text = (CONFIGS / f"rack_visa_{device}.yaml").read_text().replace("wiring_", f"{CONFIGS}/wiring_")
+        self.path = folder / f"rack_{device}.yaml"
+        self.path.write_text(PORT.sub("::0::SOCKET", text))
+        self.emulated = EmulatedRack(self.path, seed=seed)
+        ports = iter([wire.port for wire in self.emulated.wires.values()])
+        self.path.write_text(PORT.sub(lambda _: f"::{next(ports)}::SOCKET", text))
+        self.device = device
+
+    @property
+    def instruments(self):
+        return self.emulated.bench.instruments
+
+    def driver(self):
+        return open_boxes(load_rack(self.path), self.device)
+
+    def close(self):
+        self.emulated.close()

@@ -1,0 +1,114 @@
+"""A circuit on ordinary instruments: uploaded through VISA, played on the bench, fetched, demodulated, counted."""
+
+import uuid
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit, transpile
+from scipy.stats import fisher_exact
+
+from qctrl.access import ProviderService
+from qctrl.execution import JobSpec, Work
+from qctrl.primitives import SamplerV2
+from qctrl.signal import Player
+from tests.integration.rack_bench import RackBench
+
+pytest.importorskip("pyvisa_py")
+
+SHOTS = 3000
+FALSE_ALARM = 1e-6
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Keep leases and jobs of these tests apart."""
+    folder = tmp_path_factory.mktemp("boxes")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QCTRL_LEASES", str(folder / "leases"))
+        patch.setenv("QCTRL_JOBS", str(folder / "jobs.sqlite"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def bench(home):
+    found = RackBench(home)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def service(bench):
+    with ProviderService(config=bench.path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def native(home):
+    with ProviderService() as found:
+        yield found.backend("pair2", seed=3)
+
+
+def bell():
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    return circuit
+
+
+def spec_of(backend, program, shots=40, **options):
+    work = Work(program, None, shots, **options)
+    return JobSpec(uuid.uuid4().hex, "pair2", backend.setup, (work,))
+
+
+def counts(backend, circuit, shots=SHOTS):
+    return SamplerV2(backend).run([circuit], shots=shots).result()[0].data.meas.get_counts()
+
+
+def assert_same_distribution(first, second):
+    """Fisher's exact test of every outcome against all others; false alarm at most 1e-6 in all."""
+    n_first, n_second = sum(first.values()), sum(second.values())
+    outcomes = set(first) | set(second)
+    for outcome in outcomes:
+        a, b = first.get(outcome, 0), second.get(outcome, 0)
+        p = fisher_exact([[a, n_first - a], [b, n_second - b]]).pvalue
+        assert p > FALSE_ALARM / len(outcomes), (outcome, first, second)
+
+
+def test_bell_pair_agrees_with_the_native_path(service, native, bench):
+    backend = service.backend("pair2")
+    circuit = transpile(bell(), backend, seed_transpiler=1)
+    found = counts(backend, circuit)
+    assert sum(found.values()) == SHOTS
+    assert_same_distribution(found, counts(native, circuit))
+    # And it can fail: a rack that played nothing would give 00 only.
+    with pytest.raises(AssertionError):
+        assert_same_distribution(found, {"00": SHOTS})
+
+
+def test_what_reaches_the_dac_is_what_the_program_says(service, bench):
+    backend = service.backend("pair2")
+    circuit = transpile(bell(), backend, seed_transpiler=1)
+    program = backend.compile(circuit).program
+    backend.runner.submit(spec_of(backend, program)).result(60)
+    player = Player(program, backend.setup)
+    for port in backend.setup.ports:
+        if port.kind == "acquire":
+            continue
+        expected = player.render(port.name)
+        played = bench.emulated.bench.lines[port.name]
+        lsb = 2.0 ** (1 - port.dac_bits)
+        for part in (np.real, np.imag):
+            assert np.abs(part(played[: len(expected)]) - part(expected)).max() <= lsb, port.name
+        assert np.abs(expected).max() > 0 or port.kind == "flux"
+
+
+def test_second_run_of_a_program_uploads_nothing(service):
+    backend = service.backend("pair2")
+    circuit = transpile(bell(), backend, seed_transpiler=1)
+    statistics = []
+    for _ in range(2):
+        result = backend.runner.submit(spec_of(backend, backend.compile(circuit).program)).result(60)
+        statistics.append(result.works[0].statistics["chunks"][0])
+    assert statistics[1]["uploaded_bytes"] == statistics[1]["uploaded_segments"] == 0
+    assert statistics[1]["segments_held"] > 0
