@@ -30,6 +30,7 @@ _GATE, _BARRIER, _DELAY, _MEASURE, _RESET = range(5)  # QkOperationKind
 _REAL, _EXPRESSION, _INTEGER = 1, 2, 3  # QkParamKind
 _DT: Final = 5  # QkDelayUnit
 _LONGEST_DT: Final = 2.0**52
+_LOW_HALF: Final = np.uint64(2**32 - 1)
 _PHASE_NAME: Final = b"global_phase"
 _PHASE_WORDS: Final = (int.from_bytes(_PHASE_NAME[:8], "little"), int.from_bytes(_PHASE_NAME[8:], "little"))
 
@@ -39,9 +40,13 @@ _BODY_SEGMENT, _RESET_SEGMENT = int(SegmentKind.BODY), int(SegmentKind.RESET)
 
 _HOLDING_GIL: Final[dict[str, Any]] = JIT | {"nogil": False}
 """While a circuit is read, no other thread may change it."""
-# What the kernel says: it is done, some column was too short, or this circuit is not for it.
-DONE, GROW, LEAVE = range(3)
+# What the kernel says: it is done, some column was too short, or this circuit is not for it; of a row also: it is open.
+DONE, GROW, LEAVE, _OPEN = range(4)
+ROWS, HEAP, SEGMENTS, SITES, PENDING = range(5)
+"""Places in ``counts``."""
 
+Records: TypeAlias = Any
+"""A structured array; Numba reads fields as attributes, which NumPy's types do not know."""
 _Emit: TypeAlias = "Callable[[Any, Any, Any, Any], Any]"
 
 
@@ -133,6 +138,82 @@ def _pair_site(first: Any, second: Any, name: Any, bounds: NDArray[np.int32], pa
 
 
 @njit(**_HOLDING_GIL)
+def _number_of(api: NDArray[np.uint64], view: NDArray[np.uint64]) -> tuple[float, bool]:
+    """Return the first parameter as a number, and whether it is an expression; infinite if it is neither."""
+    kind = _byte_of_param(api[4], view[3])
+    if kind < _REAL or kind > _INTEGER:  # to ask for its value would abort the process
+        return math.inf, False
+    return _real_of_param(api[3], view[3]), kind == _EXPRESSION
+
+
+@njit(**_HOLDING_GIL)
+def _read_angle(api: NDArray[np.uint64], view: NDArray[np.uint64], row: Any) -> int:
+    if view[6] != 1:
+        return LEAVE
+    angle, is_expression = _number_of(api, view)
+    if abs(angle) < LONGEST_RAD:
+        row.angle_rad = angle
+        return DONE
+    return _OPEN if is_expression and math.isnan(angle) else LEAVE
+
+
+@njit(**_HOLDING_GIL)
+def _read_delay(unit: Any, api: NDArray[np.uint64], view: NDArray[np.uint64], row: Any) -> int:
+    row.opcode = _OP_DELAY
+    if unit > _DT:
+        return LEAVE
+    length, _ = _number_of(api, view)
+    if not (length >= 0 and length <= _LONGEST_DT):
+        return LEAVE
+    if unit != _DT:  # exact conversion is not for doubles
+        row.ticks, row.angle_rad = unit, length
+        return _OPEN
+    row.ticks = np.int64(length)
+    return DONE if row.ticks == length else LEAVE
+
+
+@njit(**_HOLDING_GIL)
+def _read_barrier(view: NDArray[np.uint64], row: Any, barrier_qubits: NDArray[np.int32], counts: Any) -> int:
+    n, heap = np.int64(view[5] & _LOW_HALF), counts[HEAP]
+    row.opcode, row.qubit, row.count = _OP_BARRIER, -1, n
+    if heap + n > barrier_qubits.shape[0]:
+        return GROW
+    for k in range(n):
+        barrier_qubits[heap + k] = _load_u32(view[1] + np.uint64(4 * k))
+    counts[HEAP] = heap + n
+    return DONE
+
+
+@njit(**_HOLDING_GIL)
+def _add_site(site: Any, number_of: NDArray[np.int32], used: NDArray[np.int32], counts: NDArray[np.int64]) -> None:
+    number_of[site] = counts[SITES]
+    used[counts[SITES]] = site
+    counts[SITES] += 1
+
+
+@njit(**_HOLDING_GIL)
+def _begin_segment(kind: int, first: int, segments: Records, counts: NDArray[np.int64]) -> int:
+    n = counts[SEGMENTS]
+    if n >= segments.shape[0]:
+        return GROW
+    segments[n].first = first
+    segments[n].kind = kind
+    counts[SEGMENTS] = n + 1
+    return DONE
+
+
+@njit(**_HOLDING_GIL)
+def _end_segments(segments: Records, counts: NDArray[np.int64]) -> int:
+    if counts[SEGMENTS] == 0:  # an empty circuit has one empty segment
+        _begin_segment(_BODY_SEGMENT, 0, segments, counts)
+    end = counts[ROWS]
+    for k in range(counts[SEGMENTS] - 1, -1, -1):
+        segments[k].count = end - segments[k].first
+        end = np.int64(segments[k].first)
+    return DONE
+
+
+@njit(**_HOLDING_GIL)
 def read_instructions(
     api: NDArray[np.uint64],
     address: int,
@@ -142,6 +223,7 @@ def read_instructions(
     pair_bounds: NDArray[np.int32],
     pairs: NDArray[np.int32],
     measured_reset: NDArray[np.uint8],
+    may_be_custom: bool,
     scratch: NDArray[np.int32],
     used: NDArray[np.int32],
     instructions: NDArray[np.void],
@@ -161,152 +243,93 @@ def read_instructions(
         pair_bounds: Bounds of ``pairs`` by first qubit.
         pairs: Second qubit, name, site.
         measured_reset: By qubit.
+        may_be_custom: Whether what is unknown is left as a pending row; ``ticks`` says how many sites came before it.
         scratch: One per site of the device, then one per qubit.
         used: Out: sites in order of first use.
         instructions: Out: dtype ``INSTRUCTION``, one per instruction of the circuit.
         barrier_qubits: Out: heap of the barriers' qubits.
         segments: Out: dtype ``SEGMENT``.
-        pending: Out: rows with an open angle, or a delay in another unit than dt.
+        pending: Out: rows with an open angle, a delay in another unit than dt, or what may be a custom gate.
         counts: Out: instructions, barrier qubits, segments, sites, pending rows.
 
     Returns:
         Whether it is done, a column was too short, or the slow reader must read this circuit.
     """
-    circuit = np.uint64(address)
+    circuit, n_sites = np.uint64(address), scratch.shape[0] - single.shape[1]
     scratch[:] = -1
-    n_qubits = single.shape[1]
-    n_sites = scratch.shape[0] - n_qubits
-    # Names of standard gates are static, so addresses stand for them; more names than these are compared each time.
-    known_address = np.zeros(8, np.uint64)
-    known_name = np.zeros(8, np.int64)
-    n_known = 0
-    row = heap = n_segments = n_pending = n_used = 0
-    last_segment = -1
+    counts[:] = 0
+    # Names of standard gates are static, so their places stand for them; more than these are compared each time.
+    known_place, known_name, n_known = np.zeros(8, np.uint64), np.zeros(8, np.int64), 0
+    last_segment, n_rows = -1, 0
     for i in range(instructions.shape[0]):
         _view(api[0], circuit, np.uint64(i), api[5])
-        kind = _byte_of(api[1], circuit, np.uint64(i))
-        n_params = view[6]
-        n_operands = np.int64(view[5] & np.uint64(0xFFFFFFFF))
-        first = np.int64(_load_u32(view[1])) if n_operands > 0 else -1
-        opcode, site, clbit, expression, count = _OP_GATE, -1, -1, -1, 0
-        ticks, angle = 0, 0.0
-        segment, segment_is_new = _BODY_SEGMENT, False
-        if kind == _GATE:
-            slot = 0
-            while slot < n_known and known_address[slot] != view[0]:
-                slot += 1
-            if slot == n_known:
+        first = np.int64(_load_u32(view[1])) if view[5] & _LOW_HALF > 0 else -1
+        row = instructions[n_rows]
+        row.opcode, row.site, row.qubit, row.clbit, row.expression, row.source = _OP_GATE, -1, first, -1, -1, i
+        row.first, row.count, row.ticks, row.angle_rad = counts[HEAP], 0, 0, 0.0
+        place, slot, kind = view[0] + (view[4] << np.uint64(56)), 0, _GATE
+        while slot < n_known and known_place[slot] != place:
+            slot += 1
+        if slot == n_known:
+            kind = np.int64(_byte_of(api[1], circuit, np.uint64(i)))
+            if kind == _GATE:
                 slot = min(slot, 7)
                 n_known = slot + 1
-                known_address[slot] = view[0]
-                known_name[slot] = _name_number(view[0], view[4], names)
+                known_place[slot], known_name[slot] = place, _name_number(view[0], view[4], names)
+        status, site, segment = LEAVE, -1, _BODY_SEGMENT
+        if kind == _GATE:
             name = known_name[slot]
-            if name == -2:
+            if name == -2:  # a global phase
                 continue
-            if name < 0 or name in (MEASURE, RESET):
-                return LEAVE
-            if n_operands == 1:
-                site = single[name, first]
-            elif n_operands == 2:
-                second = np.int64(_load_u32(view[1] + np.uint64(4)))
-                site = _pair_site(first, second, name, pair_bounds, pairs)
-            if site < 0:
-                return LEAVE
-            if name == RZ:
-                if n_params != 1:
-                    return LEAVE
-                opcode = _OP_RZ
-                param_kind = _byte_of_param(api[4], view[3])
-                if param_kind < _REAL or param_kind > _INTEGER:  # to ask for its value would abort the process
-                    return LEAVE
-                angle = _real_of_param(api[3], view[3])
-                if not abs(angle) < LONGEST_RAD:
-                    if not math.isnan(angle) or param_kind != _EXPRESSION:
-                        return LEAVE
-                    angle = 0.0
-                    expression = n_pending
-            elif n_params != 0:
-                return LEAVE
+            if name >= 0 and name not in (MEASURE, RESET):
+                if view[5] == 1:
+                    site = np.int64(single[name, first])
+                elif view[5] == 2:
+                    second = np.int64(_load_u32(view[1] + np.uint64(4)))
+                    site = np.int64(_pair_site(first, second, name, pair_bounds, pairs))
+                if site >= 0 and name == RZ:
+                    row.opcode = _OP_RZ
+                    status = _read_angle(api, view, row)
+                elif site >= 0 and view[6] == 0:
+                    status = DONE
         elif kind == _MEASURE:
-            opcode, site, clbit = _OP_MEASURE, single[MEASURE, first], np.int64(_load_u32(view[2]))
+            row.opcode, row.clbit, site = _OP_MEASURE, _load_u32(view[2]), np.int64(single[MEASURE, first])
+            status = DONE if site >= 0 else LEAVE
         elif kind == _BARRIER:
-            opcode, count = _OP_BARRIER, n_operands
-            if heap + count > barrier_qubits.shape[0]:
-                return GROW
-            for k in range(count):
-                barrier_qubits[heap + k] = _load_u32(view[1] + np.uint64(4 * k))
-            first = -1
+            status = _read_barrier(view, row, barrier_qubits, counts)
         elif kind == _DELAY:
-            opcode = _OP_DELAY
-            unit = np.int64(_byte_of(api[2], circuit, np.uint64(i)))
-            param_kind = _byte_of_param(api[4], view[3])
-            if unit > _DT or param_kind < _REAL or param_kind > _INTEGER:
-                return LEAVE
-            length = _real_of_param(api[3], view[3])
-            if not (length >= 0 and length <= _LONGEST_DT):
-                return LEAVE
-            if unit == _DT:
-                ticks = np.int64(length)
-                if ticks != length:
-                    return LEAVE
-            else:  # exact conversion is not for doubles
-                ticks, angle = unit, length
-                expression = n_pending
+            status = _read_delay(_byte_of(api[2], circuit, np.uint64(i)), api, view, row)
         elif kind == _RESET:
-            opcode, site = _OP_RESET, single[RESET, first]
-            if site >= 0 and measured_reset[first] != 0:
+            row.opcode, site = _OP_RESET, np.int64(single[RESET, first])
+            if measured_reset[first] != 0:
                 segment = _RESET_SEGMENT
-                segment_is_new = last_segment != _RESET_SEGMENT or scratch[n_sites + first] == n_segments
-        else:
-            return LEAVE
-        if site < 0 and opcode not in (_OP_BARRIER, _OP_DELAY):
-            return LEAVE
+            status = DONE if site >= 0 and (segment == _BODY_SEGMENT or single[X, first] >= 0) else LEAVE
+        if status == LEAVE and may_be_custom:
+            row.opcode, row.ticks, row.angle_rad, site = _OP_GATE, counts[SITES], 0.0, -1
+            row.clbit = _load_u32(view[2]) if view[5] >> np.uint64(32) > 0 else -1
+            status, segment = _OPEN, _BODY_SEGMENT
+        if status in (LEAVE, GROW):
+            return status
         if site >= 0:
             if scratch[site] < 0:
-                scratch[site] = n_used
-                used[n_used] = site
-                n_used += 1
-            site = scratch[site]
+                _add_site(site, scratch, used, counts)
+            row.site = scratch[site]
+        again = False
         if segment == _RESET_SEGMENT:
-            flip = single[X, first]
-            if flip < 0:
-                return LEAVE
-            if scratch[flip] < 0:
-                scratch[flip] = n_used
-                used[n_used] = flip
-                n_used += 1
-        if segment != last_segment or segment_is_new:
-            if n_segments >= segments.shape[0]:
+            if scratch[single[X, first]] < 0:
+                _add_site(np.int64(single[X, first]), scratch, used, counts)
+            again = scratch[n_sites + first] == counts[SEGMENTS]
+        if segment != last_segment or again:
+            if _begin_segment(segment, n_rows, segments, counts) == GROW:
                 return GROW
-            segments[n_segments].first = row
-            segments[n_segments].kind = segment
-            n_segments += 1
             last_segment = segment
         if segment == _RESET_SEGMENT:
-            scratch[n_sites + first] = n_segments
-        if expression >= 0:
-            if n_pending >= pending.shape[0]:
+            scratch[n_sites + first] = counts[SEGMENTS]
+        if status == _OPEN:
+            if counts[PENDING] >= pending.shape[0]:
                 return GROW
-            pending[n_pending] = row
-            n_pending += 1
-        out = instructions[row]
-        out.opcode = opcode
-        out.site = site
-        out.qubit = first
-        out.clbit = clbit
-        out.expression = expression
-        out.source = i
-        out.first = heap
-        out.count = count
-        out.ticks = ticks
-        out.angle_rad = angle
-        heap += count
-        row += 1
-    if n_segments == 0:  # an empty circuit has one empty segment
-        segments[0].first = 0
-        segments[0].kind = _BODY_SEGMENT
-        n_segments = 1
-    for k in range(n_segments):
-        segments[k].count = (segments[k + 1].first if k + 1 < n_segments else row) - segments[k].first
-    counts[0], counts[1], counts[2], counts[3], counts[4] = row, heap, n_segments, n_used, n_pending
-    return DONE
+            pending[counts[PENDING]] = n_rows
+            counts[PENDING] += 1
+        n_rows += 1
+    counts[ROWS] = n_rows
+    return _end_segments(segments, counts)

@@ -70,7 +70,8 @@ def _plan(program: CompiledProgram) -> _Plan:
     n_parameters = len(program.parameters)
     computed: list[Expression] = []
     columns: list[int] = []
-    of_phases = set(program.rows["expression"].tolist())
+    of_rows = program.rows["expression"].tolist()
+    of_phases = set(of_rows)
     for number, expression in enumerate(program.expressions):
         name, value = expression.steps[0]
         if number not in of_phases:
@@ -80,12 +81,13 @@ def _plan(program: CompiledProgram) -> _Plan:
         else:
             columns.append(n_parameters + len(computed))
             computed.append(expression)
-    of_row = np.array([*columns, 0], dtype=np.int64)[program.rows["expression"]]
+    columns.append(0)  # of row 0, whose expression is -1
+    of_row = [columns[number] for number in of_rows]
     plan = _Plan(
-        column=of_row,
+        column=np.array(of_row, dtype=np.int64),
         previous=program.rows["previous"].astype(np.int64),
         computed=tuple(computed) or None,
-        checks_all=len(np.unique(of_row[1:])) == n_parameters and not computed,
+        checks_all=len(set(of_row[1:])) == n_parameters and not computed,
     )
     for column in (plan.column, plan.previous):
         column.flags.writeable = False

@@ -67,12 +67,13 @@ class _Workspace(threading.local):
             self.scratch, self.used = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
 
 
-def read_columns(circuit: QuantumCircuit, device: DeviceTable) -> Columns | None:
+def read_columns(circuit: QuantumCircuit, device: DeviceTable, *, may_be_custom: bool = False) -> Columns | None:
     """Return the columns of a circuit, or ``None`` if it holds anything that the C API cannot show.
 
     Args:
         circuit: Has at most as many qubits as the device.
         device: What the device can play.
+        may_be_custom: Whether to show what is not in the device as pending rows.
     """
     data = circuit_data(circuit)
     if data is None:
@@ -90,6 +91,7 @@ def read_columns(circuit: QuantumCircuit, device: DeviceTable) -> Columns | None
             device.pair_bounds,
             device.pairs,
             device.measured_reset,
+            may_be_custom,
             work.scratch,
             work.used,
             instructions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from qctrl.compiler.parameters import is_open, real, steps_of
@@ -52,6 +53,7 @@ def make_gate(name: str, qubits: Sequence[int], params: Sequence[Any], pulses: C
     return CustomGate(name, on, tuple(str(each.name) for each in params), tuple(steps))
 
 
+@lru_cache(maxsize=256)
 def structural_parameters(gate: CustomGate) -> frozenset[int]:
     """Return which arguments of a gate change the structure of a program: those in durations and envelopes."""
     found: set[int] = set()

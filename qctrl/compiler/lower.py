@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, cast
 
@@ -12,8 +11,10 @@ from qiskit.circuit import Parameter, ParameterExpression, QuantumCircuit
 
 from qctrl.compiler._capi_kernels import LONGEST_RAD
 from qctrl.compiler.capi import UNITS, circuit_data, read_columns
+from qctrl.compiler.circuit_interface import interface_of
 from qctrl.compiler.control_flow import CONTROL_FLOW, ControlFlow
 from qctrl.compiler.custom_gates import gate_arguments, structural_arguments
+from qctrl.compiler.custom_rows import read_custom_rows
 from qctrl.compiler.device import device_table
 from qctrl.compiler.flow_writer import FlowWriter
 from qctrl.compiler.parameters import real, steps_of
@@ -21,7 +22,6 @@ from qctrl.compiler.sites import require_gate, reset_is_measured
 from qctrl.errors import CalibrationError, CompileError, TimingError, UnsupportedInstructionError
 from qctrl.ir.expression import Expression
 from qctrl.ir.gate_program import INSTRUCTION, SEGMENT, GateProgram, GateSite, Opcode, SegmentKind
-from qctrl.ir.interface import Interface
 from qctrl.units import to_ticks
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ Circuit: TypeAlias = QuantumCircuit
 """What is compiled, for stages that know no Qiskit."""
 
 _LOG: Final = logging.getLogger(__name__)
+_DELAY: Final = int(Opcode.DELAY)
 _UNIT_S: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12}
 
 
@@ -59,17 +60,26 @@ def lower(circuit: Circuit, calibration: Calibration, custom_gates: CustomGates 
             f"the circuit has {circuit.num_qubits} qubits, {calibration.name} has {n_qubits}; "
             "use fewer qubits or another device"
         )
-    program = lower_fast(circuit, calibration)
+    program = lower_fast(circuit, calibration, custom_gates)
     return lower_slowly(circuit, calibration, custom_gates) if program is None else program
 
 
-def lower_fast(circuit: Circuit, calibration: Calibration) -> GateProgram | None:
+def lower_fast(
+    circuit: Circuit, calibration: Calibration, custom_gates: CustomGates | None = None
+) -> GateProgram | None:
     """Return a circuit as columns, read through the C API; ``None`` if that cannot show all of it."""
     device = device_table(calibration)
-    columns = read_columns(circuit, device)
+    columns = read_columns(circuit, device, may_be_custom=bool(custom_gates))
     if columns is None:
         return None
     parameters = list(circuit.parameters) if circuit.num_parameters else []
+    sites, structure = _sites(device, columns.sites.tobytes()), ()
+    if custom_gates:
+        read = read_custom_rows(circuit, columns, sites, custom_gates, parameters)
+        if read is None or any(GateSite(*each) in device.index for each in custom_gates):
+            return None
+        columns, sites = read
+        structure = structural_arguments(sites)
     expressions: tuple[Expression, ...] = ()
     if len(columns.pending):
         found = _resolve(circuit, calibration, columns, parameters)
@@ -83,10 +93,10 @@ def lower_fast(circuit: Circuit, calibration: Calibration) -> GateProgram | None
         instructions=columns.instructions,
         segments=columns.segments,
         barrier_qubits=columns.barrier_qubits,
-        sites=_sites(device, columns.sites.tobytes()),
+        sites=sites,
         expressions=expressions,
         n_qubits=len(calibration.qubit_names),
-        interface=_interface(circuit, calibration, parameters),
+        interface=interface_of(circuit, calibration, parameters, structure),
     )
 
 
@@ -116,16 +126,14 @@ def _resolve(
     by_parameter = {item: index for index, item in enumerate(parameters)}
     expressions: dict[Expression, int] = {}
     of_parameter: dict[Any, int] = {}
-    rows = columns.instructions[columns.pending]
-    data = circuit_data(circuit)
-    opcode, source = rows["opcode"].tolist(), rows["source"].tolist()
+    rows, at, data = columns.instructions, columns.pending, circuit_data(circuit)
     numbers: list[int] = []
-    for k, index in enumerate(source):
-        if opcode[k] == Opcode.DELAY:
-            ticks = _delay_ticks(float(rows["angle_rad"][k]), UNITS[int(rows["ticks"][k])], calibration.dt_s)
+    for row, index in zip(at.tolist(), rows["source"][at].tolist(), strict=True):
+        if rows["opcode"][row] == _DELAY:
+            ticks = _delay_ticks(float(rows["angle_rad"][row]), UNITS[int(rows["ticks"][row])], calibration.dt_s)
             if ticks is None:
                 return None
-            rows["ticks"][k], rows["angle_rad"][k] = ticks, 0.0
+            rows["ticks"][row], rows["angle_rad"][row] = ticks, 0.0
             numbers.append(-1)
             continue
         angle = data[index].params[0]
@@ -140,8 +148,7 @@ def _resolve(
             if isinstance(angle, Parameter):
                 of_parameter[angle] = number
         numbers.append(number)
-    rows["expression"] = numbers
-    columns.instructions[columns.pending] = rows
+    rows["expression"][at] = numbers
     return tuple(expressions)
 
 
@@ -156,36 +163,6 @@ def _delay_ticks(value: float, unit: str, dt_s: Fraction) -> int | None:
         return to_ticks(value * _UNIT_S[unit], dt_s)
     except TimingError:
         return None
-
-
-def _interface(circuit: Circuit, calibration: Calibration, parameters: list[Any]) -> Interface:
-    clbits = circuit.clbits
-    names = tuple([parameter.name for parameter in parameters])
-    return _known_interface(names, tuple(_registers(circuit.cregs, clbits)), len(clbits), calibration)
-
-
-@lru_cache(maxsize=256)
-def _known_interface(
-    parameters: tuple[str, ...], cregs: tuple[tuple[str, tuple[int, ...]], ...], n_clbits: int, calibration: Calibration
-) -> Interface:
-    return Interface(parameters, cregs, n_clbits, calibration.id, calibration.hash)
-
-
-def _registers(cregs: list[Any], clbits: list[Any]) -> list[tuple[str, tuple[int, ...]]]:
-    """Return every register with the indices of its bits; most registers are simply a stretch of the circuit's bits."""
-    found: list[tuple[str, tuple[int, ...]]] = []
-    position, index_of = 0, None
-    for register in cregs:
-        bits = register[:]
-        end = position + len(bits)
-        if clbits[position:end] == bits:
-            found.append((register.name, tuple(range(position, end))))
-            position = end
-            continue
-        if index_of is None:
-            index_of = {bit: index for index, bit in enumerate(clbits)}
-        found.append((register.name, tuple([index_of[bit] for bit in bits])))
-    return found
 
 
 class _Reader:
@@ -388,7 +365,6 @@ class _Reader:
         for column in (instructions, segments, barrier_qubits):
             column.flags.writeable = False
         sites = tuple([GateSite(*site) for site in self._sites])
-        interface = _interface(self._circuit, self._calibration, self._parameters)
         return GateProgram(
             instructions=instructions,
             segments=segments,
@@ -396,7 +372,7 @@ class _Reader:
             sites=sites,
             expressions=tuple(self._expressions),
             n_qubits=len(self._calibration.qubit_names),
-            interface=replace(interface, structure=structural_arguments(sites)) if self._custom_gates else interface,
+            interface=interface_of(self._circuit, self._calibration, self._parameters, structural_arguments(sites)),
             flow=self._flow.column(),
         )
 

@@ -5,13 +5,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from qiskit import ClassicalRegister, QuantumCircuit
-from qiskit.circuit import Clbit, Duration, Gate, Parameter, ParameterVector
+from qiskit.circuit import Clbit, Duration, Gate, Instruction, Parameter, ParameterVector
 from qiskit.circuit.classical import expr
 from qiskit.circuit.library import GlobalPhaseGate
 
-from qctrl.compiler import assemble, schedule
+from qctrl.compiler import assemble, make_gate, schedule
 from qctrl.compiler.lower import lower_fast, lower_slowly
+from qctrl.errors import CompileError
 from qctrl.ir import gate_text
+from qctrl.pulse import barrier, capture, constant, delay, play, shift_phase
 from tests.unit.compiler import trio
 
 N_QUBITS, N_CLBITS = 3, 4
@@ -42,6 +44,30 @@ gates = st.one_of(
 )
 
 
+def mine(angle):
+    return [shift_phase("q0.drive", angle), play("q0.drive", constant(24e-9, angle / 100))]
+
+
+def listen(length):
+    return [delay("f0.acquire", 8e-9), capture("f0.acquire", length)]
+
+
+MADE = [
+    make_gate("mine", [0], [A], mine),
+    make_gate("h", [1], [], lambda: [play("q1.drive", constant(24e-9, 0.1))]),
+    make_gate("listen", [2], [A], listen),
+    make_gate("both", [1, 0], [], lambda: [play("q0.drive", constant(24e-9, 0.1)), barrier()]),
+]
+CUSTOM = {(gate.name, gate.qubits): gate for gate in MADE}
+"""One of a name that the standard gates know, one that captures, one of two qubits."""
+MINE_A, MINE_B = ("custom", "mine", [0], [A], []), ("custom", "mine", [0], [B], [])
+custom_gates = st.one_of(
+    st.sampled_from([0.5, 2, A, 2 * A, A + B, (A * 2).bind({A: 0.3})]).map(lambda x: ("custom", "mine", [0], [x], [])),
+    st.sampled_from([("custom", "both", [1, 0], [], []), ("h", 1)]),
+    st.integers(0, N_CLBITS - 1).map(lambda clbit: ("custom", "listen", [2], [1e-7], [clbit])),
+)
+
+
 def build(steps) -> QuantumCircuit:
     circuit = QuantumCircuit(N_QUBITS, N_CLBITS)
     for name, *rest in steps:
@@ -56,13 +82,16 @@ def build(steps) -> QuantumCircuit:
                 circuit.barrier(rest[0])
             case "global_phase":
                 circuit.append(GlobalPhaseGate(0.5), [])
+            case "custom":
+                kind, on, arguments, clbits = rest
+                circuit.append(Instruction(kind, len(on), len(clbits), arguments), on, clbits)
             case _:
                 getattr(circuit, name)(*rest)
     return circuit
 
 
-def same(circuit, calibration=CALIBRATION):
-    fast, slow = lower_fast(circuit, calibration), lower_slowly(circuit, calibration)
+def same(circuit, calibration=CALIBRATION, custom=None):
+    fast, slow = lower_fast(circuit, calibration, custom), lower_slowly(circuit, calibration, custom)
     assert fast is not None
     for name in ("instructions", "segments", "barrier_qubits", "flow"):
         one, two = getattr(fast, name), getattr(slow, name)
@@ -84,6 +113,46 @@ def test_both_readers_agree_and_every_stage_keeps_its_promises(steps):
     pulses = schedule(gates, CALIBRATION)
     pulses.verify()
     assemble(pulses, SETUP).program.verify()
+
+
+@given(steps=st.lists(st.one_of(gates, custom_gates), max_size=20))
+@example(steps=[MINE_A, ("sx", 0), MINE_A, ("h", 1), ("reset", 0), MINE_B, ("rz", 0, A), ("x", 1)])
+@settings(deadline=None, max_examples=150)
+def test_both_readers_agree_on_custom_gates(steps):
+    schedule(same(build(steps), custom=CUSTOM), CALIBRATION).verify()
+
+
+def test_a_gate_that_only_bears_the_name_of_a_calibrated_one_reads_alike_with_and_without_custom_gates():
+    circuit = QuantumCircuit(1)
+    circuit.append(Gate("sx", 1, []), [0])
+    circuit.append(Gate("mine", 1, [0.5]), [0])
+    assert lower_fast(circuit, CALIBRATION, CUSTOM) is None
+    assert [site.name for site in lower_slowly(circuit, CALIBRATION, CUSTOM).sites] == ["sx", "mine"]
+
+
+def test_a_custom_gate_in_the_place_of_a_calibrated_one_is_left_to_the_slow_reader():
+    gate = make_gate("sx", [0], [], lambda: [play("q0.drive", constant(24e-9, 0.1))])
+    circuit = QuantumCircuit(1)
+    circuit.sx(0)
+    assert lower_fast(circuit, CALIBRATION, {("sx", (0,)): gate}) is None
+
+
+WRONG = {
+    "too many arguments": lambda c: c.append(Gate("mine", 1, [0.1, 0.2]), [0]),
+    "argument that is not a number": lambda c: c.append(Gate("mine", 1, [float("inf")]), [0]),
+    "another qubit": lambda c: c.append(Gate("mine", 1, [0.1]), [1]),
+    "no bit for a capture": lambda c: c.append(Gate("listen", 1, [1e-7]), [2]),
+}
+
+
+@pytest.mark.parametrize("build", WRONG.values(), ids=WRONG)
+def test_a_custom_gate_that_is_used_wrongly_is_left_to_the_slow_reader(build):
+    circuit = QuantumCircuit(3, 1)
+    circuit.sx(0)
+    build(circuit)
+    assert lower_fast(circuit, CALIBRATION, CUSTOM) is None
+    with pytest.raises(CompileError):
+        lower_slowly(circuit, CALIBRATION, CUSTOM)
 
 
 @pytest.mark.parametrize("n", [100, 3000, 40_000])
@@ -146,3 +215,5 @@ def test_what_the_c_api_cannot_show_is_left_to_the_slow_reader(build):
     circuit.sx(0)
     build(circuit)
     assert lower_fast(circuit, CALIBRATION) is None
+    # With custom gates more is shown, but nothing else is read.
+    assert lower_fast(circuit, CALIBRATION, {("mine", (0,)): MADE[0]}) is None
