@@ -9,12 +9,18 @@ from qctrl.version import __version__
 
 if TYPE_CHECKING:
     from qctrl.access import ProviderService
-    from qctrl.primitives import EstimatorV2, SamplerV2
+    from qctrl.primitives import Batch, EstimatorV2, SamplerV2, Session
 
-__all__ = ["EstimatorV2", "ProviderService", "SamplerV2", "__version__"]
+__all__ = ["Batch", "EstimatorV2", "ProviderService", "SamplerV2", "Session", "__version__"]
 
 # Loaded on first use (PEP 562): firmware imports qctrl.protocol and must not pay for Qiskit.
-_ROOM_OF = {"ProviderService": "qctrl.access", "SamplerV2": "qctrl.primitives", "EstimatorV2": "qctrl.primitives"}
+_ROOM_OF = {
+    "Batch": "qctrl.primitives",
+    "EstimatorV2": "qctrl.primitives",
+    "ProviderService": "qctrl.access",
+    "SamplerV2": "qctrl.primitives",
+    "Session": "qctrl.primitives",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ from qctrl.execution import LocalRunner
 if TYPE_CHECKING:
     from qiskit.transpiler import Target
 
+    from qctrl.access.search import DeviceWishes, JobWishes
     from qctrl.access.switches import Switches, SwitchKeywords
     from qctrl.calibration import Calibration
     from qctrl.primitives import Job
@@ -73,6 +73,7 @@ class ProviderService:
         name: str | None = None,
         min_num_qubits: int | None = None,
         filters: Callable[[Backend], bool] | None = None,
+        **wishes: Unpack[DeviceWishes],
     ) -> list[Backend]:
         """Return the usable devices, by name.
 
@@ -80,9 +81,15 @@ class ProviderService:
 
         Args:
             name: Only the device of this name.
-            min_num_qubits: Only devices with at least so many qubits.
+            min_num_qubits: Only devices with at least so many usable qubits.
             filters: Only backends for which this returns True.
+            **wishes: ``operational``, ``simulator`` (emulated devices are none: they accept exactly what the
+                hardware accepts) and ``dynamic_circuits``, True or False.
+
+        Raises:
+            TypeError: There is no such filter.
         """
+        from qctrl.access.search import grants
         from qctrl.access.switches import Switches
 
         found: list[Backend] = []
@@ -94,9 +101,33 @@ class ProviderService:
             except QctrlError as error:
                 warnings.warn(f"device {device} is left out: {error}", stacklevel=2)
                 continue
-            if backend.num_qubits >= (min_num_qubits or 0) and (filters is None or filters(backend)):
+            enough = len(backend.calibration.live_qubits) >= (min_num_qubits or 0)
+            if enough and grants(backend, wishes) and (filters is None or filters(backend)):
                 found.append(backend)
         return found
+
+    def least_busy(
+        self,
+        min_num_qubits: int | None = None,
+        filters: Callable[[Backend], bool] | None = None,
+        **wishes: Unpack[DeviceWishes],
+    ) -> Backend:
+        """Return the device with the fewest jobs that wait or run; of equals the one with the most qubits.
+
+        Args:
+            min_num_qubits: Only devices with at least so many usable qubits.
+            filters: Only backends for which this returns True.
+            **wishes: ``operational``, ``simulator`` and ``dynamic_circuits`` of :meth:`backends`.
+
+        Raises:
+            QiskitBackendNotFoundError: No device matches.
+        """
+        from qiskit.providers.exceptions import QiskitBackendNotFoundError
+
+        found = self.backends(min_num_qubits=min_num_qubits, filters=filters, **wishes)
+        if not found:
+            raise QiskitBackendNotFoundError("no device matches; service.backends() lists what there is")
+        return min(found, key=lambda backend: (backend.status().pending_jobs, -backend.num_qubits))
 
     def backend(self, name: str, **switches: Unpack[SwitchKeywords]) -> Backend:
         """Return a device, and begin to open its rack.
@@ -160,31 +191,44 @@ class ProviderService:
     def jobs(
         self,
         limit: int | None = 10,
+        skip: int = 0,
         *,
-        tags: Sequence[str] | None = None,
-        status: str | None = None,
-        backend_name: str | None = None,
-        created_after: datetime | None = None,
+        descending: bool = True,
+        **wishes: Unpack[JobWishes],
     ) -> list[Job | RunJob]:
         """Return stored jobs, newest first.
 
         Args:
             limit: At most so many; ``None`` for all.
-            tags: Only jobs that carry every one of these tags.
-            status: Only jobs of this status: QUEUED, RUNNING, DONE, CANCELLED, ERROR or INTERRUPTED.
-            backend_name: Only jobs of this device.
-            created_after: Only jobs submitted after this time, which must name its time zone.
+            skip: Leave out so many first, for the next page.
+            descending: False gives the oldest first.
+            **wishes: ``backend_name``; ``status``, one or several of QUEUED, RUNNING, DONE, CANCELLED, ERROR and
+                INTERRUPTED; ``pending``; ``program_id``, one of ``sampler``, ``estimator`` and ``run``; ``tags`` or
+                ``job_tags``, all of which a job must carry; ``session_id``; ``created_after`` and
+                ``created_before``, times with a zone.
 
         Raises:
-            ValueError: There is no such status.
+            TypeError: There is no such filter.
+            ValueError: There is no such status or primitive, a count is negative, or a time has no zone.
         """
-        from qctrl.service import Stage
+        from qctrl.access.search import to_filter
 
-        stage = None if status is None else Stage(status.upper())
-        records = self._jobs.store.list(
-            limit=limit, tags=tuple(tags or ()), stage=stage, device=backend_name, after=created_after
-        )
+        if skip < 0 or (limit is not None and limit < 0):
+            raise ValueError(f"limit is {limit} and skip {skip}; neither can be negative")
+        records = self._jobs.store.list(to_filter(wishes), limit=limit, skip=skip, descending=descending)
         return [self._restored(self._jobs.handle(record)) for record in records]
+
+    def delete_job(self, job_id: str) -> None:
+        """Forget a job that has ended, with its inputs and its result.
+
+        Args:
+            job_id: What ``job.job_id()`` returned.
+
+        Raises:
+            JobNotFoundError: No such job is stored.
+            JobError: The job has not ended.
+        """
+        self._jobs.store.delete(job_id)
 
     def _restored(self, handle: JobHandle) -> Job | RunJob:
         from qctrl.access.switches import Switches

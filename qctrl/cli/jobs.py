@@ -20,9 +20,9 @@ def list_jobs(
     as_json: JsonOption = False,
 ) -> None:
     """List jobs, the newest first."""
-    from qctrl.service import JobStore
+    from qctrl.service import JobFilter, JobStore
 
-    records = JobStore().list(limit=limit, tags=tag or (), device=device)
+    records = JobStore().list(JobFilter(tags=tuple(tag or ()), device=device), limit=limit)
     if as_json:
         print_json([_summary(record) for record in records])
         return

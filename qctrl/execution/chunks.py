@@ -102,6 +102,20 @@ class Merger:
                 column.flags.writeable = False
         return WorkResult(self._bits, self._iq, self._traces, statistics, np.array(self._spans, dtype=SPAN))
 
+    def so_far(self) -> WorkResult | None:
+        """Return the shots, from the first, that are here for every binding; may be asked from another thread."""
+        # What is covered was placed before it was marked: shots that come meanwhile are left for the next time.
+        ready = self._covered.all(axis=0)
+        shots = ready.size if ready.all() else int(np.argmin(ready))
+        mean = self._work.capture_mode.endswith("_mean")
+        if self._bits is None or shots == 0 or (mean and shots < ready.size):
+            return None
+        iq, traces = (
+            None if column is None else (column if mean else column[:, :shots]).copy()
+            for column in (self._iq, self._traces)
+        )
+        return WorkResult(self._bits[:, :shots].copy(), iq, traces)
+
     def _where(self, kind: str, bindings: slice, shots: slice) -> tuple[slice, ...]:
         return (bindings,) if self._work.capture_mode == f"{kind}_mean" else (bindings, shots)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from qctrl.errors import JobCancelledError, JobError
-from qctrl.execution.spec import JobResult, Progress, Status
+from qctrl.execution.spec import JobResult, Progress, Status, WorkResult
 
 FINAL: Final[frozenset[Status]] = frozenset({"DONE", "CANCELLED", "ERROR"})
 _log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 class Execution:
     """Waits for, watches and cancels one job; every method may be called from any thread.
 
-    The runner's side are ``begin``, ``advance``, ``succeed`` and ``fail``.
+    The runner's side are ``begin``, ``offer``, ``advance``, ``succeed`` and ``fail``.
     """
 
     def __init__(self, job_id: str, total_shots: int) -> None:
@@ -30,6 +30,7 @@ class Execution:
         self._result: JobResult | None = None
         self._error: BaseException | None = None
         self._listeners: list[Callable[[Progress], None]] = []
+        self._snapshot: Callable[[], tuple[WorkResult | None, ...]] = tuple
 
     def status(self) -> Status:
         """Return where the job is."""
@@ -70,6 +71,10 @@ class Execution:
             raise JobCancelledError(f"job {self.job_id} was cancelled; it has no result", job_id=self.job_id)
         return self._result
 
+    def so_far(self) -> tuple[WorkResult | None, ...]:
+        """Return what is there of each work, from the first: whole, or with fewer shots, or nothing."""
+        return self._snapshot()
+
     def cancel(self) -> bool:
         """Ask for the end of the job; return False if it had ended already."""
         with self._changed:
@@ -92,6 +97,10 @@ class Execution:
             return False
         self._move("RUNNING")
         return True
+
+    def offer(self, snapshot: Callable[[], tuple[WorkResult | None, ...]]) -> None:
+        """Say how to look at what is there already; ``snapshot`` is called from any thread."""
+        self._snapshot = snapshot
 
     def advance(self, done_shots: int) -> None:
         """Note how many shots are done."""

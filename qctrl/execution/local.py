@@ -83,6 +83,11 @@ class LocalRunner:
         self._enqueue(lambda: self._run(spec, execution))
         return execution
 
+    def pending(self) -> int:
+        """Return how many jobs of this process wait or run."""
+        with self._lock:
+            return sum(one.status() not in FINAL for one in self._open_executions)
+
     def debug(
         self, setup: Setup, body: Mapping[str, Any], buffers: Sequence[bytes] = ()
     ) -> tuple[dict[str, Any], list[bytes]]:

@@ -37,6 +37,7 @@ def execute(spec: JobSpec, opened: Opened, execution: Execution, stall_slack_s: 
     started = _now()
     playback = _Playback(spec, opened, execution, stall_slack_s)
     opened.driver.configure(spec.setup)
+    execution.offer(playback.so_far)
     works = tuple(playback.play(work) for work in spec.works)
     metadata: dict[str, Any] = {
         "started": started,
@@ -66,12 +67,17 @@ class _Playback:
         self._rep_delay_ticks = to_ticks(spec.rep_delay_s or 0.0, tick_s, what="rep_delay")
         self._done_shots = 0
         self._began_s = time.monotonic()
+        self._mergers: list[Merger] = []
+
+    def so_far(self) -> tuple[WorkResult | None, ...]:
+        return tuple(merger.so_far() for merger in self._mergers)
 
     def play(self, work: Work) -> WorkResult:
         self._driver.load(work.program, work.patch)
         program_hash = work.program.hash.hex()
         patch_hash = "" if work.patch is None else work.patch.hash.hex()
         merger = Merger(work)
+        self._mergers.append(merger)
         for chunk in cut(work, self._spec.chunk_shots):
             run = Run(
                 run_id=uuid.uuid4().hex,

@@ -17,6 +17,10 @@ class Runner(Protocol):
         """Queue a job and return at once."""
         ...
 
+    def pending(self) -> int:
+        """Return how many jobs wait or run."""
+        ...
+
     def debug(
         self, setup: Setup, body: Mapping[str, Any], buffers: Sequence[bytes] = ()
     ) -> tuple[dict[str, Any], list[bytes]]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qctrl.protocol import CaptureMode, Patch, Program, Setup, SimOptions
+from qctrl.units import to_seconds, to_ticks
 
 Status: TypeAlias = Literal["QUEUED", "RUNNING", "DONE", "CANCELLED", "ERROR"]
 
@@ -65,6 +66,17 @@ class JobSpec:
     def total_shots(self) -> int:
         """Shots of all bindings of all works."""
         return sum(work.shots * work.n_bindings for work in self.works)
+
+    @property
+    def quantum_s(self) -> float:
+        """Time of all shots in seconds, each one pass through the blocks of its program, on the shot grid."""
+        grid, tick_s = self.setup.shot_grid_ticks, self.setup.tick_s
+        wait = to_ticks(self.rep_delay_s or 0.0, tick_s, what="rep_delay")
+        ticks = 0
+        for work in self.works:
+            shot = int(work.program.blocks["length_ticks"].sum()) + wait
+            ticks += -(-shot // grid) * grid * work.shots * work.n_bindings
+        return to_seconds(ticks, tick_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,9 +5,11 @@ from qctrl.primitives.job import Job
 from qctrl.primitives.options import EstimatorOptions, SamplerOptions
 from qctrl.primitives.restore import restore
 from qctrl.primitives.sampler import SamplerV2
+from qctrl.primitives.session import Batch, Session
 from qctrl.primitives.spans import ExecutionSpan, ExecutionSpans
 
 __all__ = [
+    "Batch",
     "EstimatorOptions",
     "EstimatorV2",
     "ExecutionSpan",
@@ -15,5 +17,6 @@ __all__ = [
     "Job",
     "SamplerOptions",
     "SamplerV2",
+    "Session",
     "restore",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +13,21 @@ from qiskit.primitives import BaseEstimatorV2, DataBin, EstimatorPubLike, Primit
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
 from qctrl.errors import ProtocolError
-from qctrl.execution import JobResult
+from qctrl.execution import JobResult, WorkResult
 from qctrl.primitives.bases import measured
 from qctrl.primitives.estimate import estimate
-from qctrl.primitives.job import Job
+from qctrl.primitives.job import Job, Recipe
 from qctrl.primitives.mitigation import NONE, Mitigation
 from qctrl.primitives.observables import observable_terms
 from qctrl.primitives.options import EstimatorOptions, make_options
 from qctrl.primitives.plan import Measurement, Plan, plan_pub
 from qctrl.primitives.pubs import decode_estimator_pubs, encode_pubs, flat_values
-from qctrl.primitives.require import require_backend
-from qctrl.primitives.submission import to_request
+from qctrl.primitives.session import Mode, Session, resolve_mode
+from qctrl.primitives.submission import submit, to_request
 from qctrl.primitives.tasks import Placement, Task, TaskResult, build_works, gather
 from qctrl.provider import Backend
 from qctrl.readout import to_bit_array
+from qctrl.service import Blob
 
 
 class EstimatorV2(BaseEstimatorV2):
@@ -46,7 +47,8 @@ class EstimatorV2(BaseEstimatorV2):
             ``resilience_level`` or ``resilience.measure_mitigation``, ``max_execution_time`` (s),
             ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``simulator.seed_simulator``,
             ``environment.job_tags``.
-        mode: The same as ``backend``, for code that was written for another provider.
+        mode: A backend, session or batch, for code that was written for another provider; inside the context
+            of a session it may be left out.
     """
 
     def __init__(
@@ -54,9 +56,9 @@ class EstimatorV2(BaseEstimatorV2):
         backend: Backend | None = None,
         options: EstimatorOptions | Mapping[str, Any] | None = None,
         *,
-        mode: Backend | None = None,
+        mode: Mode | None = None,
     ) -> None:
-        self._backend = require_backend(backend, mode, "EstimatorV2")
+        self._backend, self._session = resolve_mode(backend, mode, "EstimatorV2")
         self._options = make_options(EstimatorOptions, options)
 
     @property
@@ -65,9 +67,14 @@ class EstimatorV2(BaseEstimatorV2):
         return self._backend
 
     @property
-    def mode(self) -> Backend:
-        """The backend that measures."""
-        return self._backend
+    def mode(self) -> Mode:
+        """The session or batch of the jobs, else the backend."""
+        return self._session or self._backend
+
+    @property
+    def session(self) -> Session | None:
+        """The session or batch of the jobs, if there is one."""
+        return self._session
 
     @property
     def options(self) -> EstimatorOptions:
@@ -87,10 +94,13 @@ class EstimatorV2(BaseEstimatorV2):
             The job; its result holds ``evs`` and ``stds`` of each pub's broadcast shape.
 
         Raises:
+            ConfigError: The session is closed.
             TypeError: A pub or ``precision`` is of a wrong type.
             ValueError: A pub or ``precision`` has a wrong value; 0 is one, shots are finite.
             CompileError: A circuit cannot run on the device.
         """
+        if self._session is not None:
+            self._session.check_open()
         default = self._options.precision() if precision is None else precision
         # A circuit is iterable: taken for pubs it would fail with a message about its first gate.
         listed: Iterable[Any] = [pubs] if isinstance(pubs, QuantumCircuit) else pubs
@@ -104,8 +114,9 @@ class EstimatorV2(BaseEstimatorV2):
         blob = encode_pubs(coerced)
         blob.document["assignments"] = mitigation.to_document()
         request = to_request("estimator", works, placements, blob, self._options)
-        backend = self._backend
-        return Job(backend.submit(request), assemble, decode_estimator_pubs, lambda: backend, coerced)
+        return Job(
+            submit(request, self._backend, self._session), RECIPE, lambda backend=self._backend: backend, coerced
+        )
 
     def _mitigation(self, pubs: Sequence[EstimatorPub]) -> Mitigation:
         if not self._options.mitigates_readout():
@@ -146,17 +157,25 @@ def _tasks(index: int, pub: EstimatorPub, mitigation: Mitigation) -> list[Task]:
     ]
 
 
-def assemble(pubs: Sequence[EstimatorPub], blob: Any, result: JobResult) -> PrimitiveResult[PubResult]:
+def assemble(pubs: Sequence[EstimatorPub], blob: Blob, result: JobResult) -> PrimitiveResult[PubResult]:
     """Return the result of an estimator job from its pubs, its stored blob and the raw result."""
-    placements = [Placement.from_document(each) for each in blob.document["placements"]]
+    found = [each for each in pub_results(pubs, blob, result.works) if each is not None]
+    return PrimitiveResult(found, metadata={"version": 2})
+
+
+def pub_results(pubs: Sequence[EstimatorPub], blob: Blob, works: Sequence[WorkResult | None]) -> list[PubResult | None]:
+    """Return the result of each pub; ``None`` while a measurement of it is missing."""
     # Jobs of release 0.1.0 know of no mitigation.
     mitigation = Mitigation.from_document(blob.document.get("assignments", {}))
+    placements = [Placement.from_document(each) for each in blob.document["placements"]]
     plans = [plan_pub(pub, mitigation) for pub in pubs]
-    parts = iter(gather(sum(len(plan.measurements) for plan in plans), placements, result))
-    results = [
-        _pub_result(pub, plan, [next(parts) for _ in plan.measurements]) for pub, plan in zip(pubs, plans, strict=True)
-    ]
-    return PrimitiveResult(results, metadata={"version": 2})
+    gathered = iter(gather(sum(len(plan.measurements) for plan in plans), placements, works))
+    results: list[PubResult | None] = []
+    for pub, plan in zip(pubs, plans, strict=True):
+        parts = [next(gathered) for _ in plan.measurements]
+        whole = [part for part in parts if part is not None]
+        results.append(_pub_result(pub, plan, whole) if len(whole) == len(parts) else None)
+    return results
 
 
 def _pub_result(pub: EstimatorPub, plan: Plan, parts: Sequence[TaskResult]) -> PubResult:
@@ -194,3 +213,7 @@ def _words(part: TaskResult, measurement: Measurement, n_clbits: int) -> NDArray
         raise ProtocolError("a measured basis has no result")
     clbits = range(n_clbits, n_clbits + len(measurement.basis))
     return to_bit_array(part.bits, clbits, (len(measurement.rows),)).array
+
+
+RECIPE: Final = Recipe(assemble, pub_results, decode_estimator_pubs)
+"""How jobs of this primitive become results."""

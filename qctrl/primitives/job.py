@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from qiskit.primitives import BasePrimitiveJob, PrimitiveResult
+from qiskit.primitives import BasePrimitiveJob, PrimitiveResult, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit.providers import JobStatus
 from qiskit.providers.exceptions import JobTimeoutError
 
-from qctrl.errors import QctrlError
-from qctrl.execution import JobResult
-from qctrl.provider import Backend, to_job_status
-from qctrl.service import Blob, JobHandle, Stage, decode
+from qctrl.errors import JobError, QctrlError
+from qctrl.execution import Execution, JobResult, JobSpec, Progress, WorkResult
+from qctrl.protocol import Program
+from qctrl.provider import Backend, Properties, to_job_status
+from qctrl.service import Blob, JobHandle, Stage, decode, decode_spec
 
 Pubs = Sequence[SamplerPub] | Sequence[EstimatorPub]
-Assemble = Callable[[Any, Blob, JobResult], PrimitiveResult[Any]]
-"""Turns pubs, the stored blob and the raw result into what the user gets; pure, so that a job read
-from the store answers as the one that was submitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How jobs of a primitive become results; pure, so that a job read from the store answers as the one submitted."""
+
+    assemble: Callable[[Any, Blob, JobResult], PrimitiveResult[Any]]
+    """Makes the result of pubs, the stored blob and the raw result."""
+    pub_results: Callable[[Any, Blob, Sequence[WorkResult | None]], Sequence[PubResult | None]]
+    """Makes what is there already of the works that are there already."""
+    decode_pubs: Callable[[Blob], Pubs]
+    """Reads the pubs from the stored blob."""
 
 
 class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
@@ -29,8 +40,7 @@ class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
 
     Args:
         handle: The job itself.
-        assemble: Makes the result.
-        decode_pubs: Reads the pubs from the stored blob.
+        recipe: Makes the result.
         backend: Gives the backend, if it is still known.
         pubs: The pubs, if this process submitted them.
     """
@@ -38,16 +48,14 @@ class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
     def __init__(
         self,
         handle: JobHandle,
-        assemble: Assemble,
-        decode_pubs: Callable[[Blob], Pubs],
+        recipe: Recipe,
         backend: Callable[[], Backend],
         pubs: Pubs | None = None,
     ) -> None:
         record = handle.record
         super().__init__(record.job_id, device=record.device, calibration_id=record.calibration_id)
         self._handle = handle
-        self._assemble = assemble
-        self._decode_pubs = decode_pubs
+        self._recipe = recipe
         self._find_backend = backend
         self._pubs = pubs
         self._result: PrimitiveResult[Any] | None = None
@@ -89,8 +97,43 @@ class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
         return self._handle.cancel()
 
     def progress(self) -> tuple[int, int] | None:
-        """Return (shots done, shots in all), or ``None`` if another process runs the job."""
-        return self._handle.progress()
+        """Return (shots done, shots in all), or ``None`` if another process runs or ran the job."""
+        execution = self._handle.execution()
+        return None if execution is None else execution.progress()
+
+    def on_progress(self, callback: Callable[[Progress], None]) -> None:
+        """Call ``callback`` now and whenever the job moves on.
+
+        Args:
+            callback: Takes job id, status, shots done and shots in all; called from a thread of the
+                runner, which waits for it. What it raises is logged and does not harm the job.
+
+        Raises:
+            JobError: Another process runs or ran the job.
+        """
+        self._own_execution().subscribe(callback)
+
+    def interim_results(self) -> dict[int, PubResult]:
+        """Return what is there already, by the index of the pub, without waiting.
+
+        A pub is there once each of its parameter sets, and each basis of an estimate, has a shot;
+        ``metadata["shots"]`` of a sampler's pub and the standard errors of an estimate are those of
+        the shots that are there.
+
+        Raises:
+            JobError: Another process runs the job.
+        """
+        if self.done():
+            whole = self.result()
+            return {index: whole[index] for index in range(len(whole))}
+        found = self._recipe.pub_results(self.inputs, self._blob, self._own_execution().so_far())
+        return {index: each for index, each in enumerate(found) if each is not None}
+
+    def _own_execution(self) -> Execution:
+        execution = self._handle.execution()
+        if execution is None:
+            raise JobError(f"job {self.job_id()} is not run by this process; wait for its result", job_id=self.job_id())
+        return execution
 
     def wait_for_final_state(self, timeout: float | None = None) -> None:
         """Wait for the end of the job, whatever it is.
@@ -117,7 +160,7 @@ class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
         self.wait_for_final_state(timeout)
         raw = self._handle.result()
         if self._result is None:
-            self._result = self._assemble(self.inputs, self._blob, raw)
+            self._result = self._recipe.assemble(self.inputs, self._blob, raw)
         return self._result
 
     @functools.cached_property
@@ -129,7 +172,7 @@ class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
     def inputs(self) -> Pubs:
         """The pubs, as they were coerced at submission."""
         if self._pubs is None:
-            self._pubs = self._decode_pubs(self._blob)
+            self._pubs = self._recipe.decode_pubs(self._blob)
         return self._pubs
 
     @property
@@ -141,6 +184,76 @@ class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
     def tags(self) -> list[str]:
         """Words to find the job by."""
         return list(self._handle.record.tags)
+
+    def update_tags(self, new_tags: Sequence[str]) -> list[str]:
+        """Replace the tags of the job, and return them.
+
+        Raises:
+            TypeError: A tag is not a string.
+        """
+        tags: list[Any] = list(new_tags)
+        if isinstance(new_tags, str) or not all(isinstance(tag, str) for tag in tags):
+            raise TypeError(f"tags are {new_tags!r}; give a list of strings")
+        self._handle.retag(tags)
+        return tags
+
+    @property
+    def session_id(self) -> str | None:
+        """Id of the session or batch that the job belongs to."""
+        return self._handle.record.session or None
+
+    @property
+    def calibration_id(self) -> str:
+        """Calibration that the programs were compiled with."""
+        return self._handle.record.calibration_id
+
+    @functools.cached_property
+    def programs(self) -> tuple[Program, ...]:
+        """The packed programs as they were played, one per work: a pub, a basis, or a length of a delay."""
+        return tuple(work.program for work in self._spec.works)
+
+    @functools.cached_property
+    def _spec(self) -> JobSpec:
+        return decode_spec(self._blob, self.job_id())
+
+    def replay(self) -> Job:
+        """Play the job again and return the new one.
+
+        Programs, words, setup, seed and switches are those that were stored with the job, whatever the
+        calibration is now; on the emulator the result is the same, bit for bit.
+
+        Raises:
+            JobError: The job was stored by a release that did not keep programs.
+        """
+        backend = self._find_backend()
+        return Job(backend.replay(self._handle.record), self._recipe, self._find_backend, self._pubs)
+
+    @property
+    def usage_estimation(self) -> dict[str, float]:
+        """Time that the shots take on the device, as ``quantum_seconds``, known before they are taken.
+
+        Of one pass through each program: loops and waiting for decisions add to it.
+        """
+        return {"quantum_seconds": self._spec.quantum_s}
+
+    def usage(self) -> float:
+        """Return the time that the job took on the rack, in seconds; 0 before it is done."""
+        if not self.done():
+            return 0.0
+        spans = [work.spans for work in self._handle.result().works]
+        return float(sum(int((each["stop_us"] - each["start_us"]).sum()) for each in spans)) / 1e6
+
+    def logs(self) -> str:
+        """Return what happened to the job, one line per event, with its time."""
+        times = self.metrics()["timestamps"]
+        lines = [f"{times[name]} {name}" for name in ("created", "running", "finished") if times.get(name)]
+        if self.in_final_state() and not self.done():
+            lines.append(f"{self._handle.record.updated.isoformat()} {self.status().name}: {self.error_message()}")
+        return "\n".join(lines)
+
+    def properties(self) -> Properties:
+        """Return what is known of the device now; ``calibration_id`` says which calibration the job used."""
+        return self._find_backend().properties()
 
     @property
     def creation_date(self) -> datetime:
@@ -170,9 +283,9 @@ class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
     def metrics(self) -> dict[str, Any]:
         """Return where the result comes from, and what it took.
 
-        ``timestamps`` are ISO 8601, of submission, start and end; ``qctrl`` holds calibration, program
-        hashes, seed and emulator switches, and once the job is done versions, shots and the firmware's
-        statistics. Qiskit's own metadata stay exactly as its reference primitives give them.
+        ``timestamps`` are ISO 8601, of submission, start and end; ``usage`` is in seconds; ``qctrl``
+        holds calibration, program hashes, seed and emulator switches, and once the job is done
+        versions, shots and the firmware's statistics.
         """
         record = self._handle.record
         ours: dict[str, Any] = dict(self._blob.document["provenance"])
@@ -183,4 +296,5 @@ class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
             ours["execution"] = raw.metadata
             ours["statistics"] = [work.statistics for work in raw.works]
             ours["shots"] = sum(work.bits.shape[0] * work.bits.shape[1] for work in raw.works)
-        return {"timestamps": timestamps, "qctrl": ours}
+        usage = {"seconds": self.usage(), "estimated_quantum_seconds": self.usage_estimation["quantum_seconds"]}
+        return {"timestamps": timestamps, "usage": usage, "qctrl": ours}

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from qctrl.errors import JobError
 from qctrl.primitives import estimator, sampler
 from qctrl.primitives.job import Job
-from qctrl.primitives.pubs import decode_estimator_pubs, decode_sampler_pubs
 from qctrl.provider import Backend, RunJob
 from qctrl.service import JobHandle
 
@@ -24,9 +23,9 @@ def restore(handle: JobHandle, backend: Callable[[], Backend]) -> Job | RunJob:
     """
     record = handle.record
     if record.primitive == "sampler":
-        return Job(handle, sampler.assemble, decode_sampler_pubs, backend)
+        return Job(handle, sampler.RECIPE, backend)
     if record.primitive == "estimator":
-        return Job(handle, estimator.assemble, decode_estimator_pubs, backend)
+        return Job(handle, estimator.RECIPE, backend)
     if record.primitive == "run":
         return RunJob(backend, handle)
     raise JobError(

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from qiskit.primitives import BaseSamplerV2, DataBin, PrimitiveResult, SamplerPubLike, SamplerPubResult
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
 from qctrl.errors import RegisterNameError
-from qctrl.execution import JobResult
-from qctrl.primitives.job import Job
+from qctrl.execution import JobResult, WorkResult
+from qctrl.primitives.job import Job, Recipe
 from qctrl.primitives.options import SamplerOptions, make_options
 from qctrl.primitives.pubs import decode_sampler_pubs, encode_pubs, flat_values
-from qctrl.primitives.require import require_backend
+from qctrl.primitives.session import Mode, Session, resolve_mode
 from qctrl.primitives.spans import execution_spans
-from qctrl.primitives.submission import to_request
+from qctrl.primitives.submission import submit, to_request
 from qctrl.primitives.tasks import Placement, Task, TaskResult, build_works, gather
 from qctrl.protocol import CaptureMode
 from qctrl.provider import Backend
 from qctrl.readout import Register, check_register_names, to_data_bin, to_kerneled_bin
+from qctrl.service import Blob
 
 _CAPTURE_MODE: Mapping[str, CaptureMode] = {
     "classified": "bits",
@@ -41,7 +42,8 @@ class SamplerV2(BaseSamplerV2):
         options: Tree of options, or nested dicts: ``default_shots``, ``max_execution_time`` (s),
             ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``execution.meas_type``,
             ``simulator.seed_simulator``, ``environment.job_tags``.
-        mode: The same as ``backend``, for code that was written for another provider.
+        mode: A backend, session or batch, for code that was written for another provider; inside the context
+            of a session it may be left out.
     """
 
     def __init__(
@@ -49,9 +51,9 @@ class SamplerV2(BaseSamplerV2):
         backend: Backend | None = None,
         options: SamplerOptions | Mapping[str, Any] | None = None,
         *,
-        mode: Backend | None = None,
+        mode: Mode | None = None,
     ) -> None:
-        self._backend = require_backend(backend, mode, "SamplerV2")
+        self._backend, self._session = resolve_mode(backend, mode, "SamplerV2")
         self._options = make_options(SamplerOptions, options)
 
     @property
@@ -60,9 +62,14 @@ class SamplerV2(BaseSamplerV2):
         return self._backend
 
     @property
-    def mode(self) -> Backend:
-        """The backend that samples."""
-        return self._backend
+    def mode(self) -> Mode:
+        """The session or batch of the jobs, else the backend."""
+        return self._session or self._backend
+
+    @property
+    def session(self) -> Session | None:
+        """The session or batch of the jobs, if there is one."""
+        return self._session
 
     @property
     def options(self) -> SamplerOptions:
@@ -81,10 +88,13 @@ class SamplerV2(BaseSamplerV2):
             The job; its result holds a ``BitArray`` per classical register of each pub.
 
         Raises:
+            ConfigError: The session is closed.
             TypeError: A pub or ``shots`` is of a wrong type.
             ValueError: A pub or ``shots`` has a wrong value.
             CompileError: A circuit cannot run on the device.
         """
+        if self._session is not None:
+            self._session.check_open()
         default = self._options.default_shots if shots is None else shots
         coerced = [SamplerPub.coerce(pub, default) for pub in pubs]
         for index, pub in enumerate(coerced):
@@ -102,8 +112,9 @@ class SamplerV2(BaseSamplerV2):
         ]
         works, placements = build_works(tasks, self._backend.compile, self._backend.structural_parameters)
         request = to_request("sampler", works, placements, encode_pubs(coerced), self._options)
-        backend = self._backend
-        return Job(backend.submit(request), assemble, decode_sampler_pubs, lambda: backend, coerced)
+        return Job(
+            submit(request, self._backend, self._session), RECIPE, lambda backend=self._backend: backend, coerced
+        )
 
     def _validate(self, index: int, pub: SamplerPub) -> None:
         if not pub.circuit.cregs:
@@ -134,22 +145,34 @@ def _check_points_names(registers: Sequence[Register]) -> None:
             )
 
 
-def assemble(pubs: Sequence[SamplerPub], blob: Any, result: JobResult) -> PrimitiveResult[SamplerPubResult]:
+def assemble(pubs: Sequence[SamplerPub], blob: Blob, result: JobResult) -> PrimitiveResult[SamplerPubResult]:
     """Return the result of a sampler job from its pubs, its stored blob and the raw result."""
-    placements = [Placement.from_document(each) for each in blob.document["placements"]]
-    meas_type = blob.document["options"]["execution"]["meas_type"]
-    parts = gather(len(pubs), placements, result)
+    placements = _placements(blob)
     shapes = [(*pub.parameter_values.shape, pub.shots or 0) for pub in pubs]
     return PrimitiveResult(
-        [
-            SamplerPubResult(
-                _data(pub, part, meas_type),
-                # Exactly the keys of Qiskit, whose own tests compare for equality.
-                metadata={"shots": pub.shots, "circuit_metadata": pub.circuit.metadata},
-            )
-            for pub, part in zip(pubs, parts, strict=True)
-        ],
+        [each for each in pub_results(pubs, blob, result.works) if each is not None],
         metadata={"version": 2, "execution": {"execution_spans": execution_spans(shapes, placements, result)}},
+    )
+
+
+def pub_results(
+    pubs: Sequence[SamplerPub], blob: Blob, works: Sequence[WorkResult | None]
+) -> list[SamplerPubResult | None]:
+    """Return the result of each pub, of as many shots as there are; ``None`` while there is none."""
+    meas_type = blob.document["options"]["execution"]["meas_type"]
+    parts = gather(len(pubs), _placements(blob), works)
+    return [None if part is None else _pub_result(pub, part, meas_type) for pub, part in zip(pubs, parts, strict=True)]
+
+
+def _placements(blob: Blob) -> list[Placement]:
+    return [Placement.from_document(each) for each in blob.document["placements"]]
+
+
+def _pub_result(pub: SamplerPub, part: TaskResult, meas_type: str) -> SamplerPubResult:
+    shots = pub.shots if part.bits is None else part.bits.shape[1]
+    # Exactly the keys of Qiskit, whose own tests compare for equality.
+    return SamplerPubResult(
+        _data(pub, part, meas_type), metadata={"shots": shots, "circuit_metadata": pub.circuit.metadata}
     )
 
 
@@ -177,3 +200,7 @@ def _kerneled(pub: SamplerPub, part: TaskResult, *, averaged: bool) -> DataBin:
         empty = np.empty((n_bindings, 0) if averaged else (n_bindings, pub.shots or 0, 0), dtype=np.complex64)
         return to_kerneled_bin(empty, _registers(pub), shape, {})
     return to_kerneled_bin(part.iq, _registers(pub), shape, part.columns)
+
+
+RECIPE: Final = Recipe(assemble, pub_results, decode_sampler_pubs)
+"""How jobs of this primitive become results."""

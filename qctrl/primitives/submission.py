@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
 from qctrl.execution import Work
 from qctrl.primitives.options import EstimatorOptions, SamplerOptions
+from qctrl.primitives.session import Session
 from qctrl.primitives.tasks import Placement
-from qctrl.provider import Request
-from qctrl.service import Blob
+from qctrl.provider import Backend, Request
+from qctrl.service import Blob, JobHandle
 
 
 def to_request(
@@ -43,3 +45,10 @@ def to_request(
         max_execution_s=options.max_execution_time,
         tags=tuple(options.environment.job_tags or ()),
     )
+
+
+def submit(request: Request, backend: Backend, session: Session | None) -> JobHandle:
+    """Submit a request, in a session if there is one."""
+    if session is None:
+        return backend.submit(request)
+    return session.submit(backend, dataclasses.replace(request, session=session.session_id))

@@ -13,7 +13,7 @@ from qiskit.circuit import Delay, ParameterExpression
 
 from qctrl.compiler import CompiledProgram
 from qctrl.errors import ResourceError, TimingError
-from qctrl.execution import JobResult, Work, WorkResult
+from qctrl.execution import Work, WorkResult
 from qctrl.protocol import CaptureMode
 from qctrl.readout import last_captures
 
@@ -60,7 +60,7 @@ class TaskResult:
     """Every binding of one task, in the task's order."""
 
     bits: NDArray[np.uint8] | None
-    """``(bindings, shots, nbytes)``; ``None`` if nothing was executed."""
+    """``(bindings, shots, nbytes)``; ``None`` if there was nothing to execute."""
     iq: NDArray[np.complex64] | None
     columns: dict[int, int]
 
@@ -167,21 +167,34 @@ def _whole(length: float) -> int:
     return nearest
 
 
-def gather(n_tasks: int, placements: Sequence[Placement], result: JobResult) -> list[TaskResult]:
-    """Return the result of every task, its bindings in the task's order."""
-    parts: list[list[tuple[Placement, WorkResult]]] = [[] for _ in range(n_tasks)]
-    for placement, work in zip(placements, result.works, strict=True):
+def gather(
+    n_tasks: int, placements: Sequence[Placement], works: Sequence[WorkResult | None]
+) -> list[TaskResult | None]:
+    """Return the result of every task, its bindings in the task's order; ``None`` while a work of it is missing.
+
+    Args:
+        n_tasks: Number of tasks.
+        placements: Where the result of each work belongs.
+        works: Results of the works from the first; of a running job, fewer than there are placements.
+    """
+    parts: list[list[tuple[Placement, WorkResult | None]]] = [[] for _ in range(n_tasks)]
+    missing = [None] * (len(placements) - len(works))
+    for placement, work in zip(placements, [*works, *missing], strict=True):
         parts[placement.task].append((placement, work))
-    return [_merged(part) for part in parts]
+    return [_merged([(place, work) for place, work in part if work is not None], len(part)) for part in parts]
 
 
-def _merged(parts: Sequence[tuple[Placement, WorkResult]]) -> TaskResult:
+def _merged(parts: Sequence[tuple[Placement, WorkResult]], n_parts: int) -> TaskResult | None:
+    if len(parts) < n_parts:
+        return None
     if not parts:
         return TaskResult(None, None, {})
     placement, work = parts[0]
     if len(parts) == 1:
         return TaskResult(work.bits, work.iq, placement.columns)
     order = np.argsort(np.concatenate([part.rows for part, _ in parts]))
-    bits = np.concatenate([each.bits for _, each in parts])[order]
-    clouds = [each.iq for _, each in parts if each.iq is not None]
+    # While a job runs, the works of one task may have different numbers of shots.
+    shots = min(each.bits.shape[1] for _, each in parts)
+    bits = np.concatenate([each.bits[:, :shots] for _, each in parts])[order]
+    clouds = [each.iq[:, :shots] if each.iq.ndim == 3 else each.iq for _, each in parts if each.iq is not None]
     return TaskResult(bits, np.concatenate(clouds)[order] if clouds else None, placement.columns)

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qctrl.provider.backend import Backend, Configuration, Device
     from qctrl.provider.isa import check_isa
+    from qctrl.provider.properties import Properties
     from qctrl.provider.request import Emulation, Request
     from qctrl.provider.run_job import RunJob
     from qctrl.provider.scheduling import RoundDelays
-    from qctrl.provider.status import to_job_status
+    from qctrl.provider.status import BackendStatus, to_job_status
     from qctrl.provider.target import build_target
 
 __all__ = [
     "Backend",
+    "BackendStatus",
     "Configuration",
     "Device",
     "Emulation",
+    "Properties",
     "Request",
     "RoundDelays",
     "RunJob",
@@ -31,9 +34,11 @@ __all__ = [
 # backend, and must not pay for the compiler.
 _MODULE_OF = {
     "Backend": "backend",
+    "BackendStatus": "status",
     "Configuration": "backend",
     "Device": "backend",
     "Emulation": "request",
+    "Properties": "properties",
     "Request": "request",
     "RoundDelays": "scheduling",
     "RunJob": "run_job",

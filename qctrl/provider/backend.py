@@ -17,18 +17,30 @@ from qiskit.transpiler import Target
 
 from qctrl.calibration import Calibration
 from qctrl.compiler import CompileCache, CompiledProgram, check_gate, compile_circuit, make_gate
-from qctrl.errors import CompileError
+from qctrl.errors import CompileError, JobError
 from qctrl.execution import JobSpec, Runner
 from qctrl.protocol import Setup
 from qctrl.protocol.limits import MAX_REP_DELAY_TICKS
 from qctrl.provider.custom import NO_CUSTOM_GATES, add_custom_gates, structural_of, with_custom_gate
 from qctrl.provider.isa import check_isa
 from qctrl.provider.plugin import SCHEDULING_PLUGIN
+from qctrl.provider.properties import Properties
 from qctrl.provider.request import Emulation, Request
 from qctrl.provider.scheduling import needs_rounding
+from qctrl.provider.status import BackendStatus
 from qctrl.provider.target import build_target
 from qctrl.pulse import CustomGates, Step
-from qctrl.service import Blob, JobHandle, Jobs, Submission, encode
+from qctrl.service import (
+    Blob,
+    JobHandle,
+    JobRecord,
+    Jobs,
+    Submission,
+    decode,
+    decode_spec,
+    encode,
+    encode_spec,
+)
 from qctrl.units import to_seconds, to_ticks
 from qctrl.version import __version__
 
@@ -224,6 +236,21 @@ class Backend(BackendV2):
         """Return the scheduling stage that ``transpile`` takes by default; ``None`` for Qiskit's own."""
         return SCHEDULING_PLUGIN if needs_rounding(self.target) else None
 
+    def status(self) -> BackendStatus:
+        """Return whether the device takes jobs, and how many of this process wait or run."""
+        operational = bool(self.calibration.live_qubits)
+        return BackendStatus(
+            backend_name=self.calibration.name,
+            backend_version=__version__,
+            operational=operational,
+            pending_jobs=self.runner.pending(),
+            status_msg="active" if operational else "no qubit is usable; calibration.demoted says why",
+        )
+
+    def properties(self) -> Properties:
+        """Return what was measured of the device, by the names of the older interface."""
+        return Properties(self.calibration)
+
     def configuration(self) -> Configuration:
         """Return the facts of the older interface."""
         return Configuration(
@@ -351,13 +378,36 @@ class Backend(BackendV2):
         }
         if self.custom_gates:
             provenance["custom_gates"] = [gate.text for gate in self.custom_gates.values()]
-        document = {**request.document, "provenance": provenance}
+        kept, artefacts = encode_spec(spec)
+        document = {**request.document, **kept, "provenance": provenance}
         submission = Submission(
             job_id=job_id,
             device=self.calibration.name,
             primitive=request.primitive,
             calibration_id=self.calibration.id,
-            spec=encode(Blob(document, request.arrays)),
+            spec=encode(Blob(document, {**request.arrays, **artefacts})),
             tags=request.tags,
+            session=request.session,
+        )
+        return self.jobs.submit(self.runner, submission, spec)
+
+    def replay(self, record: JobRecord) -> JobHandle:
+        """Play a stored job again, with the programs, the setup and the seed that it had.
+
+        Raises:
+            JobError: The job was stored without its programs, or is of another device.
+            QctrlError: The runner refuses it.
+        """
+        if record.device != self.name:
+            raise JobError(f"job {record.job_id} is of {record.device}, not of {self.name}", job_id=record.job_id)
+        job_id = uuid.uuid4().hex
+        spec = decode_spec(decode(record.spec, job_id=record.job_id), job_id)
+        submission = Submission(
+            job_id=job_id,
+            device=record.device,
+            primitive=record.primitive,
+            calibration_id=record.calibration_id,
+            spec=record.spec,
+            tags=record.tags,
         )
         return self.jobs.submit(self.runner, submission, spec)

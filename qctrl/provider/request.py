@@ -55,3 +55,5 @@ class Request:
     rep_delay_s: float | None = None
     max_execution_s: float | None = None
     tags: tuple[str, ...] = field(default=())
+    session: str = ""
+    """Id of the session or batch; empty for none."""

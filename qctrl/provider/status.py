@@ -1,6 +1,8 @@
-"""Stages of the job store in Qiskit's words."""
+"""Stages of jobs and states of devices in Qiskit's words."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from qiskit.providers import JobStatus
 
@@ -19,3 +21,15 @@ _STATUS = {
 def to_job_status(stage: Stage) -> JobStatus:
     """Return Qiskit's name of a stage; an interrupted job is an error."""
     return _STATUS[stage]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendStatus:
+    """Whether a device takes jobs, and how many wait."""
+
+    backend_name: str
+    backend_version: str
+    operational: bool
+    pending_jobs: int
+    """Jobs of this process that wait or run."""
+    status_msg: str

@@ -2,11 +2,13 @@
 
 from qctrl.service.codec import Blob, decode, decode_circuits, encode, encode_circuits
 from qctrl.service.jobs import JobHandle, Jobs, LiveJob, StoredJob
-from qctrl.service.record import JobRecord, Stage, Submission
+from qctrl.service.record import JobFilter, JobRecord, Stage, Submission
+from qctrl.service.spec_codec import decode_spec, encode_spec
 from qctrl.service.store import JobStore, default_path
 
 __all__ = [
     "Blob",
+    "JobFilter",
     "JobHandle",
     "JobRecord",
     "JobStore",
@@ -17,7 +19,9 @@ __all__ = [
     "Submission",
     "decode",
     "decode_circuits",
+    "decode_spec",
     "default_path",
     "encode",
     "encode_circuits",
+    "encode_spec",
 ]

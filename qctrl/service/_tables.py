@@ -36,6 +36,7 @@ def jobs() -> Table:
         Column("result", LargeBinary),
         Column("error_code", String, nullable=False),
         Column("error", String, nullable=False),
+        Column("session", String, nullable=False, server_default=""),
         Index("jobs_created", "created"),
     )
 
@@ -56,7 +57,7 @@ def decode_tags(text: str) -> tuple[str, ...]:
 
 
 def open_engine(path: Path, busy_timeout_s: float, version: int) -> Engine:
-    """Open the file, make the table if the file is new, and check the schema's version.
+    """Open the file, make the table if the file is new, and bring an older table up to date.
 
     Raises:
         JobError: The file was written by a later release.
@@ -78,6 +79,9 @@ def open_engine(path: Path, busy_timeout_s: float, version: int) -> Engine:
             )
         if found == 0:
             jobs().create(connection, checkfirst=True)
+        if found == 1:
+            connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN session VARCHAR NOT NULL DEFAULT ''")
+        if found < version:
             connection.exec_driver_sql(f"PRAGMA user_version = {version}")
     return engine
 

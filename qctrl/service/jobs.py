@@ -6,6 +6,8 @@ import logging
 import threading
 import time
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -21,13 +23,21 @@ _POLL_S = 0.2
 """How often a waiting thread looks whether a queued job has started; the end is never late by it."""
 
 
-class JobHandle(Protocol):
-    """One job, whichever process runs or ran it."""
+class Kept(Protocol):
+    """What is stored of a job."""
 
     @property
     def record(self) -> JobRecord:
         """What was stored when the job was submitted, or last."""
         ...
+
+    def retag(self, tags: Sequence[str]) -> None:
+        """Replace the tags of the job."""
+        ...
+
+
+class Life(Protocol):
+    """The life of a job."""
 
     def stage(self) -> Stage:
         """Return where the job is in its life."""
@@ -45,9 +55,13 @@ class JobHandle(Protocol):
         """Ask for the end of the job and return whether that still means anything."""
         ...
 
-    def progress(self) -> tuple[int, int] | None:
-        """Return (shots done, shots in all); ``None`` if another process runs the job."""
+    def execution(self) -> Execution | None:
+        """Return how the job is being executed; ``None`` if another process does or did it."""
         ...
+
+
+class JobHandle(Kept, Life, Protocol):
+    """One job, whichever process runs or ran it."""
 
 
 class LiveJob:
@@ -98,13 +112,18 @@ class LiveJob:
             raise self._error
         return self._result
 
+    def retag(self, tags: Sequence[str]) -> None:
+        """Replace the tags of the job."""
+        self._store.retag(self._record.job_id, tags)
+        self._record = replace(self._record, tags=tuple(tags))
+
     def cancel(self) -> bool:
         """Cancel the execution; False once it has ended."""
         return not self._ended.is_set() and self._execution.cancel()
 
-    def progress(self) -> tuple[int, int]:
-        """Return (shots done, shots in all), over all bindings of all works."""
-        return self._execution.progress()
+    def execution(self) -> Execution:
+        """Return the handle at the runner."""
+        return self._execution
 
     def _follow(self) -> None:
         job_id = self._record.job_id
@@ -194,11 +213,16 @@ class StoredJob:
             raise JobCancelledError(record.error, job_id=record.job_id)
         raise JobError(f"job {record.job_id} failed: {record.error} [{record.error_code}]", job_id=record.job_id)
 
+    def retag(self, tags: Sequence[str]) -> None:
+        """Replace the tags of the job."""
+        self._store.retag(self._record.job_id, tags)
+        self._record = replace(self._record, tags=tuple(tags))
+
     def cancel(self) -> bool:
         """Return False: only the process that runs a job can cancel it."""
         return False
 
-    def progress(self) -> None:
+    def execution(self) -> None:
         """Return None: only the process that runs a job knows."""
         return
 

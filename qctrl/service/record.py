@@ -43,6 +43,8 @@ class JobRecord:
     """Raw result, if the job is done; absent in a list."""
     error_code: str
     error: str
+    session: str = ""
+    """Id of the session or batch that the job belongs to; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +57,21 @@ class Submission:
     calibration_id: str
     spec: bytes
     tags: tuple[str, ...] = ()
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs a list is to hold; the default is all."""
+
+    tags: tuple[str, ...] = ()
+    """Only jobs that carry every one of these tags."""
+    stages: tuple[Stage, ...] | None = None
+    """Only jobs at one of these stages; ``None`` for any."""
+    device: str | None = None
+    primitive: str | None = None
+    session: str | None = None
+    after: datetime | None = None
+    """Only jobs submitted after this time."""
+    before: datetime | None = None
+    """Only jobs submitted before this time."""

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from qctrl.errors import JobError, JobNotFoundError
 from qctrl.service import _tables, owner
-from qctrl.service.record import JobRecord, Stage, Submission
+from qctrl.service.record import JobFilter, JobRecord, Stage, Submission
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, RowMapping, Select
 
 _BUSY_TIMEOUT_S = 10.0
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
+_ALL = JobFilter()
+_UNSETTLED = JobFilter(stages=(Stage.QUEUED, Stage.RUNNING))
 
 
 def default_path() -> Path:
@@ -69,6 +71,7 @@ class JobStore:
             "result": None,
             "error_code": "",
             "error": "",
+            "session": submission.session,
         }
         with self._transaction(submission.job_id) as connection:
             connection.execute(_tables.jobs().insert().values(row))
@@ -106,34 +109,43 @@ class JobStore:
                 )
             return self._settled(connection, row)
 
+    def retag(self, job_id: str, tags: Sequence[str]) -> None:
+        """Replace the tags of a job."""
+        self._update(job_id, tags=_tables.encode_tags(tags))
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job that has ended.
+
+        Raises:
+            JobNotFoundError: No such job is stored in this file.
+            JobError: It has not ended.
+        """
+        if not self.get(job_id).stage.final:
+            raise JobError(f"job {job_id} has not ended; cancel it first", job_id=job_id)
+        table = _tables.jobs()
+        with self._transaction(job_id) as connection:
+            connection.execute(table.delete().where(table.c.id == job_id))
+
     def list(
-        self,
-        *,
-        limit: int | None = 10,
-        tags: Sequence[str] = (),
-        stage: Stage | None = None,
-        device: str | None = None,
-        after: datetime | None = None,
+        self, wanted: JobFilter = _ALL, *, limit: int | None = 10, skip: int = 0, descending: bool = True
     ) -> list[JobRecord]:
-        """Return records without their blobs, newest first.
+        """Return records without their blobs.
 
         Args:
+            wanted: Which jobs.
             limit: At most so many; ``None`` for all.
-            tags: Only jobs that carry every one of these tags.
-            stage: Only jobs at this stage.
-            device: Only jobs of this device.
-            after: Only jobs submitted after this time.
+            skip: Leave out so many first.
+            descending: Newest first; else oldest first.
         """
-        query = _filtered(tags, stage, device)
-        if after is not None:
-            query = query.where(_tables.jobs().c.created > after.astimezone(UTC).isoformat())
-        query = query.limit(None if stage else limit)
+        query = _filtered(wanted, descending=descending).limit(limit).offset(skip)
         with self._transaction("") as connection:
-            records = [self._settled(connection, row) for row in connection.execute(query).mappings().all()]
-        if stage is not None:
-            # Settling can move a job out of the stage that the query asked for.
-            records = [record for record in records if record.stage is stage][:limit]
-        return records
+            # A stage that the query asks for must be true before it is asked.
+            for row in connection.execute(_filtered(_UNSETTLED, descending=True)).mappings().all():
+                self._settled(connection, row)
+            return [
+                _record({str(name): value for name, value in row.items()})
+                for row in connection.execute(query).mappings()
+            ]
 
     def close(self) -> None:
         """Release the file."""
@@ -200,21 +212,31 @@ class JobStore:
         return JobError(f"job store {self._path}: {text}; {remedy}", job_id=job_id)
 
 
-def _filtered(tags: Sequence[str], stage: Stage | None, device: str | None) -> Select[Any]:
+def _filtered(wanted: JobFilter, *, descending: bool) -> Select[Any]:
     from sqlalchemy import select
 
     table = _tables.jobs()
     light = [column for column in table.columns if column.name not in ("spec", "result")]
-    query = select(*light).order_by(table.c.created.desc(), table.c.serial.desc())
-    for tag in tags:
+    order = (table.c.created, table.c.serial)
+    query = select(*light).order_by(*((column.desc() for column in order) if descending else order))
+    for tag in wanted.tags:
         query = query.where(table.c.tags.contains(_tables.encode_tag(tag), autoescape=True))
-    if stage is Stage.INTERRUPTED:
-        query = query.where(table.c.status.in_([Stage.INTERRUPTED.value, Stage.QUEUED.value, Stage.RUNNING.value]))
-    elif stage is not None:
-        query = query.where(table.c.status == stage.value)
-    if device is not None:
-        query = query.where(table.c.device == device)
+    if wanted.stages is not None:
+        query = query.where(table.c.status.in_([stage.value for stage in wanted.stages]))
+    for column, value in ((table.c.device, wanted.device), (table.c.primitive, wanted.primitive)):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.session is not None:
+        query = query.where(table.c.session == wanted.session)
+    if wanted.after is not None:
+        query = query.where(table.c.created > _stored(wanted.after))
+    if wanted.before is not None:
+        query = query.where(table.c.created < _stored(wanted.before))
     return query
+
+
+def _stored(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat()
 
 
 def _record(values: dict[str, Any]) -> JobRecord:
@@ -231,6 +253,7 @@ def _record(values: dict[str, Any]) -> JobRecord:
         result=values.get("result"),
         error_code=values["error_code"],
         error=values["error"],
+        session=values["session"],
     )
 
 

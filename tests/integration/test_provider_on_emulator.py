@@ -1,6 +1,7 @@
 """What users of the provider see, on the real emulator."""
 
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import Parameter
 
 from qctrl import ProviderService, SamplerV2
+from qctrl.errors import JobCancelledError
 
 SEED = 9
 
@@ -46,6 +48,36 @@ def test_bits_and_points_come_from_the_same_shots(backend):
     points_alone = SamplerV2(backend, {"execution": {"meas_type": "kerneled"}}).run([pub], shots=300).result()[0].data
     assert bits_alone.a == data.a
     assert np.array_equal(points_alone.a, data.a_iq)
+
+
+def test_a_job_plays_again_bit_for_bit(backend):
+    """Noise and all, from the store, through a service of its own."""
+    pub = (rotated(), {"t": np.linspace(0, 3, 7)})
+    job = SamplerV2(backend, {"simulator": {"seed_simulator": None}}).run([pub], shots=150)
+    first = job.result()[0].data
+    with ProviderService() as service:
+        again = service.job(job.job_id()).replay().result()[0].data
+    assert (again.a, again.b) == (first.a, first.b)
+
+
+def test_results_can_be_looked_at_while_the_job_runs(backend):
+    """A cancelled job keeps what it had; shots that are there do not change any more."""
+    job = SamplerV2(backend, {"execution": {"chunk_shots": 20}}).run(
+        [(rotated(), np.zeros(1), 60), (rotated(), np.ones(1), 2_000_000)]
+    )
+    moved = threading.Event()
+    job.on_progress(lambda event: event.done_shots > 200 and moved.set())
+    assert moved.wait(60)
+    early = job.interim_results()
+    assert early[0].data.a.num_shots == early[0].metadata["shots"] == 60
+    assert 0 < early[1].metadata["shots"] == early[1].data.a.num_shots < 2_000_000
+    late = job.interim_results()
+    shots = early[1].data.a.num_shots
+    assert late[1].data.a.num_shots >= shots
+    assert np.array_equal(late[1].data.a.array[:, :shots], early[1].data.a.array[:, :shots])
+    assert job.cancel()
+    with pytest.raises(JobCancelledError):
+        job.result()
 
 
 def test_spans_say_when_shots_were_taken(backend):

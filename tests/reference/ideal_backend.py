@@ -44,6 +44,7 @@ class IdealRunner:
     def __init__(self, misread_as=None):
         self.misread_as = misread_as
         self.circuits = {}
+        self.executions = []
         self.values = {}
         self.specs = []
         self.error = None
@@ -54,8 +55,12 @@ class IdealRunner:
     def submit(self, spec):
         self.specs.append(spec)
         execution = Execution(spec.job_id, spec.total_shots)
+        self.executions.append(execution)
         threading.Thread(target=self._run, args=(spec, execution), daemon=True).start()
         return execution
+
+    def pending(self):
+        return sum(one.status() in ("QUEUED", "RUNNING") for one in self.executions)
 
     def debug(self, setup, body, buffers=()):
         raise NotImplementedError

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit.transpiler import Target
 
-from qctrl import ProviderService
+from qctrl import EstimatorV2, ProviderService, Session
 from qctrl.errors import CalibrationError, ConfigError, JobNotFoundError, QctrlError
 from qctrl.primitives import Job, SamplerV2
 from qctrl.provider import Backend, Emulation, RunJob
@@ -148,6 +149,57 @@ def test_jobs_are_found_by_id_and_listed(service, tmp_path):
         service.job("nothing")
     with pytest.raises(ValueError, match="'LATE' is not a valid Stage"):
         service.jobs(status="late")
+
+
+def test_jobs_are_found_page_by_page_and_by_every_filter(service, tmp_path):
+    backend = ideal_backend("pair2", tmp_path / "jobs.sqlite")
+    circuit = QuantumCircuit(1, 1)
+    circuit.measure(0, 0)
+    jobs = [SamplerV2(backend, {"environment": {"job_tags": [f"t{n}"]}}).run([circuit]) for n in range(4)]
+    with Session(backend) as session:
+        jobs.append(EstimatorV2().run([(QuantumCircuit(1), "Z")], precision=0.5))
+    jobs.append(backend.run(circuit))
+    ids = [job.job_id() for job in jobs]
+    for job in jobs:
+        job.result()
+
+    def found(*args, **wishes):
+        return [ids.index(job.job_id()) for job in service.jobs(*args, **wishes)]
+
+    assert found(2, 1) == [4, 3]
+    assert found(descending=False, limit=2) == [0, 1]
+    assert found(pending=True) == []
+    assert found(pending=False, status=["done", "error"]) == [5, 4, 3, 2, 1, 0]
+    assert found(pending=True, status="done") == []
+    assert found(program_id="estimator") == found(session_id=session.session_id) == [4]
+    assert found(job_tags=["t2"]) == [2]
+    assert found(created_before=jobs[2].creation_date, created_after=jobs[0].creation_date) == [1]
+    service.delete_job(ids[0])
+    assert len(service.jobs(limit=None)) == 5
+    for wishes, error, message in (
+        ({"program_id": "sample"}, ValueError, "it must be one of sampler, estimator, run"),
+        ({"created_after": datetime(2026, 1, 1)}, ValueError, "without a time zone"),
+        ({"skip": -1}, ValueError, "neither can be negative"),
+        ({"backend": "pair2"}, TypeError, "jobs has no filter 'backend'; did you mean 'backend_name'"),
+    ):
+        with pytest.raises(error, match=message):
+            service.jobs(**wishes)
+
+
+def test_devices_are_chosen_by_what_they_can_and_by_how_busy_they_are(service, monkeypatch):
+    assert [each.name for each in service.backends(operational=True, simulator=False)] == ["chain5", "pair2"]
+    assert service.backends(simulator=True) == service.backends(operational=False) == []
+    assert len(service.backends(dynamic_circuits=True)) == 2
+    assert service.least_busy().name == "chain5", "of equals the larger"
+    assert service.least_busy(filters=lambda each: each.num_qubits < 5).name == "pair2"
+    monkeypatch.setattr(service.backend("chain5").runner, "pending", lambda: 3)
+    assert service.backend("chain5").status().pending_jobs == 3
+    assert service.least_busy(operational=True).name == "pair2"
+    assert service.least_busy(min_num_qubits=3).name == "chain5"
+    with pytest.raises(QiskitBackendNotFoundError, match="no device matches"):
+        service.least_busy(min_num_qubits=6)
+    with pytest.raises(TypeError, match="backends has no filter 'operationl'; did you mean 'operational'"):
+        service.backends(operationl=True)
 
 
 def test_a_live_job_is_found_alive(service, tmp_path, monkeypatch):

@@ -175,6 +175,12 @@ def test_a_sampler_job_read_back_has_the_same_result_and_inputs(backend):
     assert not later.cancel()
     assert later.progress() is None
     assert len(job.progress()) == 2
+    for question in (later.interim_results, lambda: later.on_progress(print)):
+        if question == later.interim_results:
+            assert question()[0].data.c == first[0].data.c, "all of it is there"
+        else:
+            with pytest.raises(JobError, match="is not run by this process"):
+                question()
 
 
 def test_an_estimator_job_read_back_has_the_same_result(backend):
@@ -242,6 +248,78 @@ def test_waiting_for_a_job_of_a_living_process_ends_when_it_dies(tmp_path):
         process.wait()
         with pytest.raises(JobInterruptedError):
             job.result(timeout=10)
+
+
+def test_a_job_can_be_played_again_bit_for_bit_from_the_store(backend, flipped):
+    """Programs, words, setup and seed are kept with the job; another seed gives other bits."""
+    from qiskit.circuit import Parameter
+
+    swept = QuantumCircuit(1, 1)
+    swept.sx(0)
+    swept.rz(Parameter("a"), 0)
+    swept.sx(0)
+    swept.measure(0, 0)
+    sampler = SamplerV2(backend, {"simulator": {"seed_simulator": 77}, "execution": {"chunk_shots": 50}})
+    job = sampler.run([(swept, np.linspace(0, 3, 5)), flipped], shots=100)
+    later = reopened(backend, job.job_id())
+    assert [program.hash for program in later.programs] == [work.program.hash for work in backend.runner.specs[0].works]
+    again = later.replay()
+    first, second = job.result(), again.result()
+    assert again.job_id() != job.job_id()
+    assert [each.data.c == other.data.c for each, other in zip(first, second, strict=True)] == [True, True]
+    one, two = backend.runner.specs
+    assert (one.sim, one.chunk_shots, one.setup.hash) == (two.sim, two.chunk_shots, two.setup.hash)
+    assert [work.patch and work.patch.hash for work in one.works] == [
+        work.patch and work.patch.hash for work in two.works
+    ]
+    other = sampler.run([(swept, np.linspace(0, 3, 5))], shots=100)
+    backend.runner.specs.clear()
+    assert other.calibration_id == again.calibration_id == backend.calibration.id
+
+
+def test_a_job_without_its_programs_cannot_be_played_again(backend, flipped, monkeypatch):
+    monkeypatch.setattr("qctrl.provider.backend.encode_spec", lambda spec: ({}, {}))
+    job = SamplerV2(backend).run([flipped])
+    job.result()
+    with pytest.raises(JobError, match=f"job {job.job_id()} was stored without its programs"):
+        _ = job.programs
+    with pytest.raises(JobError, match="is of pair2, not of chain5"):
+        ideal_backend("chain5", backend.jobs.store.path).replay(job._handle.record)
+
+
+def test_progress_and_usage_are_told(backend, flipped):
+    backend.runner.gate.clear()
+    job = SamplerV2(backend, {"execution": {"rep_delay": 1e-4}}).run([flipped], shots=50)
+    seen = []
+    job.on_progress(lambda event: seen.append((event.status, event.total_shots)))
+    assert job.interim_results() == {}
+    assert job.usage() == 0.0
+    backend.runner.gate.set()
+    job.result()
+    assert seen[-1] == ("DONE", 50)
+    shot_s = 1e-4 + float(job.programs[0].blocks["length_ticks"].sum()) * 1e-9
+    assert job.usage_estimation["quantum_seconds"] == pytest.approx(50 * shot_s, rel=1e-3)
+    assert job.metrics()["usage"]["estimated_quantum_seconds"] == job.usage_estimation["quantum_seconds"]
+    assert job.interim_results()[0].data.c == job.result()[0].data.c
+    assert [line.split()[1] for line in job.logs().splitlines()] == ["created"], "the ideal runner keeps no times"
+    assert job.properties().t1(0) == backend.calibration.coherence(0).t1_s
+
+
+def test_tags_can_be_replaced(backend, flipped):
+    job = SamplerV2(backend).run([flipped])
+    job.result()
+    assert job.update_tags(["a", "b"]) == ["a", "b"] == job.tags
+    assert reopened(backend, job.job_id()).tags == ["a", "b"]
+    for wrong in ("a", [1]):
+        with pytest.raises(TypeError, match="give a list of strings"):
+            job.update_tags(wrong)
+
+
+def test_the_log_of_a_failed_job_says_why(backend, flipped):
+    backend.runner.error = InstrumentError("the emulator died", name="pair2")
+    job = SamplerV2(backend).run([flipped])
+    job.wait_for_final_state(10)
+    assert job.logs().splitlines()[-1].endswith("ERROR: the emulator died [QC-INST]")
 
 
 def test_a_primitive_that_is_not_known_is_named(tmp_path):

@@ -11,12 +11,18 @@ from pathlib import Path
 import pytest
 
 from qctrl.errors import JobError, JobNotFoundError
-from qctrl.service import JobStore, Stage, Submission, default_path
+from qctrl.service import JobFilter, JobStore, Stage, Submission, default_path
 
 
-def submission(job_id, tags=(), device="pair2"):
+def submission(job_id, tags=(), device="pair2", primitive="sampler", session=""):
     return Submission(
-        job_id=job_id, device=device, primitive="sampler", calibration_id="cal-1", spec=b"spec", tags=tags
+        job_id=job_id,
+        device=device,
+        primitive=primitive,
+        calibration_id="cal-1",
+        spec=b"spec",
+        tags=tags,
+        session=session,
     )
 
 
@@ -54,13 +60,54 @@ def test_lists_are_newest_first_and_filtered(store):
     assert [record.job_id for record in store.list(limit=3)] == ["other", "j11", "j10"]
     assert len(store.list(limit=None)) == 13
     assert {(record.spec, record.result) for record in store.list()} == {(b"", None)}, "lists are light"
-    assert [record.job_id for record in store.list(tags=("even",), limit=2)] == ["j10", "j8"]
-    assert [record.job_id for record in store.list(tags=("odd", "x%y"), limit=1)] == ["j11"]
-    assert store.list(tags=("xzy",)) == [], "a tag is no pattern"
-    assert [record.job_id for record in store.list(stage=Stage.ERROR)] == ["j3"]
-    assert [record.job_id for record in store.list(device="chain5")] == ["other"]
-    assert store.list(after=datetime.now(UTC) + timedelta(hours=1)) == []
-    assert len(store.list(after=start, limit=None)) == 13
+    assert [record.job_id for record in store.list(JobFilter(tags=("even",)), limit=2)] == ["j10", "j8"]
+    assert [record.job_id for record in store.list(JobFilter(tags=("odd", "x%y")), limit=1)] == ["j11"]
+    assert store.list(JobFilter(tags=("xzy",))) == [], "a tag is no pattern"
+    assert [record.job_id for record in store.list(JobFilter(stages=(Stage.ERROR,)))] == ["j3"]
+    assert [record.job_id for record in store.list(JobFilter(device="chain5"))] == ["other"]
+    assert store.list(JobFilter(after=datetime.now(UTC) + timedelta(hours=1))) == []
+    assert len(store.list(JobFilter(after=start), limit=None)) == 13
+
+
+def test_lists_come_in_pages_and_in_either_order(store):
+    for index in range(7):
+        store.add(
+            submission(f"j{index}", session="s" if index % 3 == 0 else "", primitive="run" if index > 4 else "sampler")
+        )
+    middle = store.get("j3").created
+    assert [record.job_id for record in store.list(limit=3, skip=2)] == ["j4", "j3", "j2"]
+    assert [record.job_id for record in store.list(limit=2, skip=6)] == ["j0"]
+    assert [record.job_id for record in store.list(limit=2, skip=1, descending=False)] == ["j1", "j2"]
+    assert [record.job_id for record in store.list(JobFilter(session="s"))] == ["j6", "j3", "j0"]
+    assert [record.job_id for record in store.list(JobFilter(primitive="run"))] == ["j6", "j5"]
+    assert [record.job_id for record in store.list(JobFilter(before=middle))] == ["j2", "j1", "j0"]
+    assert store.list(JobFilter(stages=())) == []
+    assert store.get("j3").session == "s"
+
+
+def test_tags_can_be_replaced_and_ended_jobs_forgotten(store):
+    store.add(submission("a", tags=("x",)))
+    store.retag("a", ["y", "z"])
+    assert store.get("a").tags == ("y", "z")
+    with pytest.raises(JobError, match="job a has not ended; cancel it first"):
+        store.delete("a")
+    store.finish("a", b"result")
+    store.delete("a")
+    with pytest.raises(JobNotFoundError):
+        store.delete("a")
+
+
+def test_a_file_of_the_first_schema_is_brought_up_to_date(store):
+    store.add(submission("a"))
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE jobs DROP COLUMN session")
+        connection.exec_driver_sql("PRAGMA user_version = 1")
+    store.close()
+    again = JobStore(store.path)
+    assert again.get("a").session == ""
+    again.add(submission("b", session="s"))
+    assert [record.job_id for record in again.list(JobFilter(session="s"))] == ["b"]
+    again.close()
 
 
 def test_the_file_is_readable_by_its_owner_alone(store):
@@ -78,7 +125,7 @@ def test_a_job_of_a_dead_process_is_interrupted_and_not_lost(store):
     )
     assert subprocess.run([sys.executable, "-c", code, str(store.path)], check=False).returncode == 9
     assert store.get("a").stage is Stage.INTERRUPTED
-    assert [record.job_id for record in store.list(stage=Stage.INTERRUPTED)] == ["b", "a"]
+    assert [record.job_id for record in store.list(JobFilter(stages=(Stage.INTERRUPTED,)))] == ["b", "a"]
     assert "submit it again" in store.get("b").error
     assert store.get("b").spec == b"s"
     assert store.get("c").result == b"r"

@@ -1,0 +1,108 @@
+"""What users ask of ``ProviderService.backends`` and ``ProviderService.jobs``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from qctrl.service import JobFilter, Stage
+
+if TYPE_CHECKING:
+    from qctrl.provider import Backend
+
+_PRIMITIVES: Final = ("sampler", "estimator", "run")
+
+
+class DeviceWishes(TypedDict, total=False):
+    """Keywords of ``ProviderService.backends`` and ``least_busy``."""
+
+    operational: bool | None
+    """Only devices that take jobs, or only those that do not."""
+    simulator: bool | None
+    """Only backends whose ``configuration().simulator`` is this; emulated devices are no simulators, for they accept
+    exactly what the hardware accepts."""
+    dynamic_circuits: bool | None
+    """Only devices that decide in the middle of a circuit, or only those that do not."""
+
+
+class JobWishes(TypedDict, total=False):
+    """Keywords of ``ProviderService.jobs``."""
+
+    backend_name: str | None
+    """Only jobs of this device."""
+    status: str | Sequence[str] | None
+    """Only jobs of this status, or one of these: QUEUED, RUNNING, DONE, CANCELLED, ERROR or INTERRUPTED."""
+    pending: bool | None
+    """Only jobs that have not ended, if True; only those that have, if False."""
+    program_id: str | None
+    """``sampler``, ``estimator`` or ``run``."""
+    tags: Sequence[str] | None
+    """Only jobs that carry every one of these tags."""
+    job_tags: Sequence[str] | None
+    """The same as ``tags``, for code that was written for another provider."""
+    session_id: str | None
+    """Only jobs of this session or batch."""
+    created_after: datetime | None
+    """Only jobs submitted after this time, which must name its time zone."""
+    created_before: datetime | None
+    """Only jobs submitted before this time, which must name its time zone."""
+
+
+def grants(backend: Backend, wishes: DeviceWishes) -> bool:
+    """Return whether a backend is as wished.
+
+    Raises:
+        TypeError: There is no such wish.
+    """
+    _check_names(wishes, DeviceWishes, "backends")
+    answers = {
+        "operational": lambda: backend.status().operational,
+        "simulator": lambda: backend.configuration().simulator,
+        "dynamic_circuits": lambda: "if_else" in backend.operation_names,
+    }
+    return all(wish is None or answers[name]() == wish for name, wish in wishes.items())
+
+
+def to_filter(wishes: JobWishes) -> JobFilter:
+    """Return the filter of a search for jobs.
+
+    Raises:
+        TypeError: There is no such wish.
+        ValueError: There is no such status or primitive, or a time has no zone.
+    """
+    _check_names(wishes, JobWishes, "jobs")
+    program_id = wishes.get("program_id")
+    if program_id is not None and program_id not in _PRIMITIVES:
+        raise ValueError(f"program_id is {program_id!r}; it must be one of {', '.join(_PRIMITIVES)}")
+    after, before = wishes.get("created_after"), wishes.get("created_before")
+    for name, time in (("created_after", after), ("created_before", before)):
+        if time is not None and time.utcoffset() is None:
+            raise ValueError(f"{name} is {time.isoformat()}, without a time zone; use datetime.now(UTC) and the like")
+    return JobFilter(
+        tags=(*(wishes.get("tags") or ()), *(wishes.get("job_tags") or ())),
+        stages=_stages(wishes.get("status"), wishes.get("pending")),
+        device=wishes.get("backend_name"),
+        primitive=program_id,
+        session=wishes.get("session_id"),
+        after=after,
+        before=before,
+    )
+
+
+def _stages(status: str | Sequence[str] | None, pending: bool | None) -> tuple[Stage, ...] | None:
+    if status is None and pending is None:
+        return None
+    names = list(Stage) if status is None else [status] if isinstance(status, str) else list(status)
+    wanted = [Stage(name.upper()) for name in names]
+    return tuple(stage for stage in wanted if pending is None or stage.final is not pending)
+
+
+def _check_names(wishes: Mapping[str, Any], known: type, method: str) -> None:
+    names = sorted(known.__annotations__)
+    for name in wishes:
+        if name not in names:
+            nearest = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"it takes {', '.join(names)}"
+            raise TypeError(f"{method} has no filter {name!r}; {hint}")
