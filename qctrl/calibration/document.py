@@ -6,7 +6,7 @@ Every number is SI (Hz, s, V, rad); amplitudes are fractions of the port's full 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -194,6 +194,9 @@ class Edge(StrictModel):
         return self
 
 
+_BEFORE_A_START: Final = ("before", "delay")
+"""Keys of durations behind which a play or a capture starts, which is possible on the granularity only."""
+
 EdgeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*-[A-Za-z][A-Za-z0-9_]*$", max_length=129)]
 
 
@@ -234,7 +237,8 @@ class Document(StrictModel):
     def _check_grid(self) -> Document:
         dt_s, shortest = clock_period(self.timing.dt), self.timing.min_length
         for duration_s, is_pulse, path in _durations(self):
-            fault = grid_fault(duration_s, dt_s, shortest if is_pulse else 0)
+            step_ticks = self.timing.granularity if path[-1] in _BEFORE_A_START else 1
+            fault = grid_fault(duration_s, dt_s, shortest if is_pulse else 0, step_ticks)
             if fault is not None:
                 raise problem(*fault, *path)
         return self

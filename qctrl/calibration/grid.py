@@ -27,19 +27,21 @@ def on_grid(duration_ticks: Fraction, step_ticks: int) -> int:
     return math.ceil(duration_ticks / step_ticks) * step_ticks
 
 
-def grid_fault(duration_s: float, dt_s: Fraction, min_ticks: int = 0) -> tuple[str, str] | None:
-    """Return text and remedy if a duration is no whole number of ticks or too short, else ``None``.
+def grid_fault(duration_s: float, dt_s: Fraction, min_ticks: int = 0, step_ticks: int = 1) -> tuple[str, str] | None:
+    """Return text and remedy if a duration is no whole number of steps or too short, else ``None``.
 
     Args:
         duration_s: Duration in s.
         dt_s: Tick in s.
         min_ticks: Least accepted duration, in ticks.
+        step_ticks: It must be a multiple of this.
     """
     count = ticks(duration_s, dt_s)
     shown = f"value {duration_s:g} s is {float(count):g} ticks of {float(dt_s):g} s"
-    if count.denominator != 1:
-        low, high = (float((math.floor(count) + step) * dt_s) for step in (0, 1))
-        return shown, f"write a whole number of ticks, {low:g} or {high:g}"
+    if count.denominator != 1 or count % step_ticks:
+        low, high = (float((count // step_ticks + more) * step_ticks * dt_s) for more in (0, 1))
+        what = "ticks" if step_ticks == 1 else f"steps of granularity {step_ticks}"
+        return shown, f"write a whole number of {what}, {low:g} or {high:g}"
     if count < min_ticks:
         return f"{shown}, below min_length {min_ticks}", f"write at least {float(min_ticks * dt_s):g}"
     return None
