@@ -23,6 +23,15 @@ GAIN_ONE: Final = 2**30
 ENVELOPE_ONE: Final = 32767
 """Envelope word of full scale (int16)."""
 
+UNIT_S: Final = {
+    "s": Fraction(1),
+    "ms": Fraction(1, 10**3),
+    "us": Fraction(1, 10**6),
+    "ns": Fraction(1, 10**9),
+    "ps": Fraction(1, 10**12),
+}
+"""Seconds per unit of a delay."""
+
 _SLACK_TICKS: Final = 1e-6
 _SLACK_PERIOD: Final = Fraction(4, 2**52)  # a few units in the last place
 

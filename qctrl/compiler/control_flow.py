@@ -10,7 +10,7 @@ from qiskit.circuit.classical import expr
 
 from qctrl.compiler.classical import Classical, width_of
 from qctrl.compiler.flow_writer import FlowWriter
-from qctrl.errors import CompileError, ResourceError, UnsupportedInstructionError
+from qctrl.errors import CompileError, ResourceError
 from qctrl.protocol import FlowOp
 from qctrl.protocol.flow import REGISTER_BITS
 
@@ -37,6 +37,10 @@ class BodyReader(Protocol):
 
     def align(self, index: int, qubits: Sequence[Any]) -> None:
         """Put a barrier on qubits."""
+        ...
+
+    def read_timed_box(self, index: int, instruction: Any) -> None:
+        """Read a box with a duration, which lies in one segment."""
         ...
 
 
@@ -190,10 +194,9 @@ class ControlFlow:
         flow.give_back(one)
 
     def _read_box(self, index: int, instruction: Any) -> None:
-        if instruction.operation.duration is not None:
-            raise UnsupportedInstructionError(
-                "a box with a duration is not supported yet; leave the duration out and use delays", gate="box"
-            )
+        if instruction.operation.duration is not None and instruction.qubits:
+            self._reader.read_timed_box(index, instruction)
+            return
         self._reader.align(index, instruction.qubits)
         self._body(instruction.operation.blocks[0], instruction)
         self._reader.align(index, instruction.qubits)

@@ -16,13 +16,14 @@ from qctrl.compiler.control_flow import CONTROL_FLOW, ControlFlow
 from qctrl.compiler.custom_gates import gate_arguments, structural_arguments
 from qctrl.compiler.custom_rows import read_custom_rows
 from qctrl.compiler.device import device_table
+from qctrl.compiler.durations import length_of, whole_ticks
 from qctrl.compiler.flow_writer import FlowWriter
 from qctrl.compiler.parameters import real, steps_of
 from qctrl.compiler.sites import require_gate, reset_is_measured
+from qctrl.compiler.stretches import TimedBox, Unresolved, resolve
 from qctrl.errors import CalibrationError, CompileError, TimingError, UnsupportedInstructionError
 from qctrl.ir.expression import Expression
 from qctrl.ir.gate_program import INSTRUCTION, SEGMENT, GateProgram, GateSite, Opcode, SegmentKind
-from qctrl.units import to_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,6 @@ Circuit: TypeAlias = QuantumCircuit
 
 _LOG: Final = logging.getLogger(__name__)
 _DELAY: Final = int(Opcode.DELAY)
-_UNIT_S: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12}
 
 
 def lower(circuit: Circuit, calibration: Calibration, custom_gates: CustomGates | None = None) -> GateProgram:
@@ -160,7 +160,7 @@ def _sites(device: DeviceTable, numbers: bytes) -> tuple[GateSite, ...]:
 @lru_cache(maxsize=1024)
 def _delay_ticks(value: float, unit: str, dt_s: Fraction) -> int | None:
     try:
-        return to_ticks(value * _UNIT_S[unit], dt_s)
+        return whole_ticks(length_of(value, unit, dt_s).ticks, unit, dt_s)
     except TimingError:
         return None
 
@@ -183,6 +183,7 @@ class _Reader:
         self._barrier_qubits: list[int] = []
         self._sites: dict[tuple[Any, ...], int] = {}
         self._expressions: dict[Expression, int] = {}
+        self._unresolved = Unresolved()
         self._flow = FlowWriter()
         self._control_flow = ControlFlow(self, self._flow, self._clbit_of)
         self._depth = 0
@@ -207,6 +208,25 @@ class _Reader:
         """Put a barrier on qubits; see ``BodyReader``."""
         self._append(index, Opcode.BARRIER, qubit=-1, count=len(qubits))
         self._barrier_qubits += [self._qubit_of[bit] for bit in qubits]
+
+    def read_timed_box(self, index: int, instruction: Any) -> None:
+        """Read a box with a duration; see ``BodyReader``."""
+        operation, qubits = instruction.operation, instruction.qubits
+        unit = str(operation.unit)
+        length = length_of(operation.duration, unit, self._calibration.dt_s)
+        self.align(index, qubits)
+        segment, pad = len(self._segments), len(self._rows)
+        self._append(index, Opcode.DELAY, qubit=self._qubit_of[qubits[0]])
+        self.align(index, qubits)
+        first = len(self._rows)
+        self.read_body(operation.blocks[0], qubits, instruction.clbits)
+        end = len(self._rows)
+        self.align(index, qubits)
+        if len(self._segments) != segment:
+            raise UnsupportedInstructionError(
+                "how long decisions and measured resets take is known only when they are played; leave out the duration"
+            )
+        self._unresolved.boxes.append(TimedBox(index, pad, first, end, length, unit))
 
     def read(self, index: int, instruction: Any) -> None:
         name: str = instruction.name
@@ -256,22 +276,16 @@ class _Reader:
         self._append(index, Opcode.RZ, qubit=qubits[0], site=site, angle_rad=angle_rad)
 
     def _read_delay(self, index: int, qubits: tuple[int, ...], instruction: Any) -> None:
-        duration = instruction.params[0]
-        unit = str(instruction.operation.unit)
-        if isinstance(duration, ParameterExpression) and duration.parameters:
-            remedy = "a duration changes the program's structure; bind it before running, one circuit per value"
-            _refuse(index, "delay", qubits, remedy)
-        if unit != "dt" and unit not in _UNIT_S:
-            _refuse(index, "delay", qubits, "durations as expressions are not supported yet; give a number")
-        value = real(duration)
-        what = f"instruction {index}: delay on qubits {qubits}: duration"
-        if unit == "dt":
-            if not (value >= 0 and value.is_integer()):
-                raise TimingError(f"{what} {duration!r} dt must be a whole number, 0 or more", instruction=index)
-            ticks = int(value)
-        else:
-            ticks = to_ticks(value * _UNIT_S[unit], self._calibration.dt_s, what=what)
+        unit, tick_s = str(instruction.operation.unit), self._calibration.dt_s
+        try:
+            length = length_of(instruction.params[0], unit, tick_s)
+            ticks = 0 if length.shares else whole_ticks(length.ticks, unit, tick_s)
+        except CompileError as error:
+            text = f"instruction {index}: delay on qubits {qubits}: {error}"
+            raise type(error)(text, instruction=index, gate="delay", qubits=qubits) from error
         self._append(index, Opcode.DELAY, qubit=qubits[0], ticks=ticks)
+        if length.shares:
+            self._unresolved.waits[len(self._rows) - 1] = length
 
     def _read_reset(self, index: int, qubits: tuple[int, ...]) -> None:
         site = self._site(index, "reset", qubits)
@@ -362,9 +376,11 @@ class _Reader:
         counts = np.diff([*firsts, len(instructions)]).tolist()
         segments = np.array(list(zip(firsts, counts, kinds, strict=True)), dtype=SEGMENT)
         barrier_qubits = np.array(self._barrier_qubits, dtype=np.int32)
+        sites = tuple([GateSite(*site) for site in self._sites])
+        if self._unresolved.is_open:
+            resolve(instructions, firsts, self._barrier_qubits, sites, self._calibration, self._unresolved)
         for column in (instructions, segments, barrier_qubits):
             column.flags.writeable = False
-        sites = tuple([GateSite(*site) for site in self._sites])
         return GateProgram(
             instructions=instructions,
             segments=segments,

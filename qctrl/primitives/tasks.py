@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.circuit import Delay, ParameterExpression
 
 from qctrl.compiler import CompiledProgram
-from qctrl.errors import ResourceError, TimingError
+from qctrl.errors import ResourceError
 from qctrl.execution import Work, WorkResult
+from qctrl.primitives.structure import split_by_structure
 from qctrl.protocol import CaptureMode
 from qctrl.readout import last_captures
 
 MAX_SHOTS = 10_000_000
 """Most shots per binding: what a host can hold of packed registers without surprise."""
-_SLACK_DT: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +89,8 @@ def build_works(
     for index, task in enumerate(tasks):
         if task.shots > MAX_SHOTS:
             raise ResourceError(f"{task.shots} shots per binding, the limit is {MAX_SHOTS}; use several jobs")
-        for circuit, values, rows in _split_by_structure(task, structural_parameters):
+        named = structural_parameters(task.circuit) if task.circuit.num_parameters and len(task.values) else ()
+        for circuit, values, rows in split_by_structure(task.circuit, task.values, named):
             key = id(circuit)
             if key not in programs:
                 programs[key] = (circuit, compile_circuit(circuit))
@@ -106,65 +106,6 @@ def build_works(
             )
             placements.append(Placement(index, tuple(rows), last_captures(program.program.captures)))
     return tuple(works), tuple(placements)
-
-
-def _split_by_structure(
-    task: Task, structural_parameters: Callable[[QuantumCircuit], Collection[Any]]
-) -> list[tuple[QuantumCircuit, NDArray[np.float64], list[int]]]:
-    """Split off one circuit per distinct set of values that changes the structure.
-
-    A delay whose length is a parameter moves everything behind it, so words cannot express it.
-    """
-    if len(task.values) == 0:
-        return []
-    named = structural_parameters(task.circuit) if task.circuit.num_parameters else ()
-    if not named:
-        return [(task.circuit, task.values, list(range(len(task.values))))]
-    parameters = list(task.circuit.parameters)
-    structural = [column for column, parameter in enumerate(parameters) if parameter in named]
-    others = [column for column in range(len(parameters)) if column not in structural]
-    groups: dict[tuple[float, ...], list[int]] = {}
-    for row, values in enumerate(task.values[:, structural]):
-        groups.setdefault(tuple(values.tolist()), []).append(row)
-    return [
-        (
-            _with_delays(
-                task.circuit, {parameters[column]: value for column, value in zip(structural, values, strict=True)}
-            ),
-            task.values[np.ix_(rows, others)],
-            rows,
-        )
-        for values, rows in groups.items()
-    ]
-
-
-def _is_open_delay(instruction: Any) -> bool:
-    return instruction.name == "delay" and isinstance(instruction.operation.params[0], ParameterExpression)
-
-
-def _with_delays(circuit: QuantumCircuit, values: Mapping[Any, float]) -> QuantumCircuit:
-    """Return the circuit with these parameters bound, all that delays depend on among them.
-
-    Raises:
-        TimingError: A delay in units of dt comes out fractional.
-    """
-    bound = circuit.copy_empty_like()
-    for instruction in circuit.data:
-        if not _is_open_delay(instruction):
-            bound.append(instruction)
-            continue
-        delay = instruction.operation
-        length = delay.params[0].bind({known: values[known] for known in delay.params[0].parameters}).numeric()
-        # Qiskit's own binding refuses every float in dt, whole ones too, and transpiling makes dt of all units.
-        bound.append(Delay(_whole(length) if delay.unit == "dt" else float(length), delay.unit), instruction.qubits)
-    return bound.assign_parameters({known: value for known, value in values.items() if known in bound.parameters})
-
-
-def _whole(length: float) -> int:
-    nearest = round(length)
-    if abs(length - nearest) > _SLACK_DT:
-        raise TimingError(f"a delay comes out as {length:g} dt; choose parameter values that give whole dt")
-    return nearest
 
 
 def gather(

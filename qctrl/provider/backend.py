@@ -26,7 +26,6 @@ from qctrl.provider.isa import check_isa
 from qctrl.provider.plugin import SCHEDULING_PLUGIN
 from qctrl.provider.properties import Properties
 from qctrl.provider.request import Emulation, Request
-from qctrl.provider.scheduling import needs_rounding
 from qctrl.provider.status import BackendStatus
 from qctrl.provider.target import build_target
 from qctrl.pulse import CustomGates, Step
@@ -232,9 +231,9 @@ class Backend(BackendV2):
             return [list(group) for group in groups]
         return [list(range(self.num_qubits))]
 
-    def get_scheduling_stage_plugin(self) -> str | None:
-        """Return the scheduling stage that ``transpile`` takes by default; ``None`` for Qiskit's own."""
-        return SCHEDULING_PLUGIN if needs_rounding(self.target) else None
+    def get_scheduling_stage_plugin(self) -> str:
+        """Return the scheduling stage that ``transpile`` takes by default."""
+        return SCHEDULING_PLUGIN
 
     def status(self) -> BackendStatus:
         """Return whether the device takes jobs, and how many of this process wait or run."""

@@ -17,8 +17,9 @@ SCHEDULING_PLUGIN: Final = "qctrl"
 class SchedulingPlugin(PassManagerStagePlugin):
     """Rounds delays to the device's grid, and leaves scheduling to the pulse compiler.
 
-    The backend names it as its default where the grid is coarser than ``dt``, so ``transpile(circuit, backend)``
-    takes any delay. It does not see ``transpile(circuit, target=...)``: without the backend Qiskit cannot know it.
+    The backend names it as its default, so ``transpile(circuit, backend)`` takes any delay, and one with an open
+    parameter keeps its unit, in which it can be bound. It does not see ``transpile(circuit, target=...)``: without the
+    backend Qiskit cannot know it.
 
     ``scheduling_method="alap"`` and ``"asap"``, and dynamical decoupling, stay Qiskit's own, with their limits: no
     control flow, boxes or stretches, and durations between two ``dt`` are rounded with a warning. Where

@@ -20,8 +20,7 @@ from qiskit.transpiler import Target
 from qiskit.transpiler.basepasses import TransformationPass
 
 from qctrl.errors import TimingError
-from qctrl.provider.scheduling_durations import UNIT_S, constant_ticks
-from qctrl.units import clock_period, exact_fraction
+from qctrl.units import UNIT_S, clock_period, exact_fraction
 
 METADATA_KEY: Final = "rounded_delays"
 """Where the circuit's metadata says what was rounded."""
@@ -35,12 +34,6 @@ def delay_grid_ticks(target: Target) -> int:
     Measurements may have a coarser grid: the compiler waits for it where one stands in the middle of a circuit.
     """
     return math.lcm(target.granularity or 1, target.pulse_alignment or 1)
-
-
-def needs_rounding(target: Target) -> bool:
-    """Return whether Qiskit's default scheduling stage could refuse delays of this device."""
-    constraints = (target.granularity, target.min_length, target.pulse_alignment, target.acquire_alignment)
-    return any((each or 1) != 1 for each in constraints)
 
 
 class RoundDelays(TransformationPass):
@@ -162,7 +155,10 @@ def delay_ticks(delay: Delay, tick_s: Fraction) -> Fraction | None:
     """
     duration: Any = delay.duration
     if isinstance(duration, expr.Expr):
-        ticks = constant_ticks(duration, tick_s)
+        from qctrl.compiler.durations import length_of  # brings kernels that other circuits do not need
+
+        length = length_of(duration, delay.unit, tick_s)
+        ticks = None if length.shares else length.ticks
     elif isinstance(duration, ParameterExpression) and duration.parameters:
         return None
     else:

@@ -243,11 +243,16 @@ def test_an_error_in_a_body_says_the_way_to_it():
     refused(circuit, "instruction 0: if_else: instruction 0: delay", TimingError)
 
 
-def test_a_box_with_a_duration_is_refused():
-    circuit = QuantumCircuit(1)
-    with circuit.box(duration=100, unit="ns"):
-        circuit.sx(0)
-    refused(circuit, "instruction 0: box: a box with a duration is not supported yet; leave the duration out")
+@pytest.mark.parametrize("what", ["if_test", "reset"])
+def test_a_box_with_a_duration_holds_nothing_of_unknown_length(what):
+    circuit = QuantumCircuit(1, 1)
+    with circuit.box(duration=100, unit="us"):
+        if what == "reset":
+            circuit.reset(0)
+        else:
+            with circuit.if_test((0, True)):
+                circuit.sx(0)
+    refused(circuit, "instruction 0: box: how long .* is known only when they are played; leave out the duration")
 
 
 def test_too_many_copies_for_a_loop_parameter_are_refused():

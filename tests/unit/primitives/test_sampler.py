@@ -153,11 +153,11 @@ def test_transpiled_delays_in_microseconds_take_values_in_microseconds(backend, 
     circuit.rx(delay, 0)
     circuit.measure_all()
     ready = isa(backend, circuit)
-    assert next(each for each in ready.data if each.name == "delay").operation.unit == "dt"
+    assert next(each for each in ready.data if each.name == "delay").operation.unit == "us"
     sampler.run([(ready, [[20.0], [0.5]])], shots=20).result()
     lengths = [int(work.program.blocks["length_ticks"].sum()) for work in backend.runner.specs[0].works]
     assert lengths[0] - lengths[1] == 19_500
-    with pytest.raises(TimingError, match=r"a delay comes out as 0\.25 dt; choose parameter values"):
+    with pytest.raises(TimingError, match=r"duration of 0.00025 us is .*give 0 us or 0.001 us"):
         sampler.run([(ready, [[0.00025]])])
 
 

@@ -19,7 +19,7 @@ from qctrl import provider
 from qctrl.errors import TimingError
 from qctrl.provider import RoundDelays, build_target
 from qctrl.provider.plugin import SCHEDULING_PLUGIN, SchedulingPlugin
-from qctrl.provider.scheduling import METADATA_KEY, delay_grid_ticks, delay_ticks, needs_rounding
+from qctrl.provider.scheduling import METADATA_KEY, delay_grid_ticks, delay_ticks
 from tests.unit.provider import aligned
 
 TARGET = build_target(aligned.calibration())
@@ -53,16 +53,9 @@ def test_the_declared_entry_point_is_the_plugin():
     assert declared[SCHEDULING_PLUGIN].load() is SchedulingPlugin
 
 
-def test_the_backend_names_the_plugin_only_where_the_grid_is_coarse():
-    assert aligned.backend().get_scheduling_stage_plugin() == SCHEDULING_PLUGIN
-    assert aligned.backend(acquire=16).get_scheduling_stage_plugin() == SCHEDULING_PLUGIN
-    assert aligned.backend(pulse=1, acquire=1).get_scheduling_stage_plugin() is None
-
-
-@pytest.mark.parametrize("field", ["granularity", "min_length", "pulse_alignment", "acquire_alignment"])
-def test_any_constraint_makes_qiskit_refuse_hence_needs_rounding(field):
-    assert needs_rounding(Target(num_qubits=1, dt=1e-9, **{field: 4}))
-    assert not needs_rounding(Target(num_qubits=1, dt=1e-9))
+def test_the_backend_names_the_plugin():
+    for backend in (aligned.backend(), aligned.backend(acquire=16), aligned.backend(pulse=1, acquire=1)):
+        assert backend.get_scheduling_stage_plugin() == SCHEDULING_PLUGIN
 
 
 def test_the_target_states_the_grids_that_the_compiler_uses():
