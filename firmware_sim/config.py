@@ -158,6 +158,8 @@ class FeedlineTruth(StrictModel):
     """ADC fraction of full scale per sqrt(photons / s) of output field."""
     efficiency: Annotated[float, Field(gt=0, le=1)]
     """Noise is ``1 / (2 efficiency dt)`` photons/s per sample and quadrature: heterodyne detection, vacuum 1/2."""
+    adc_bits: Annotated[int, Field(ge=2, le=24)] | None = None
+    """Resolution of the ADC, which clips beyond its full scale; ideal unless given."""
     phase: float = 0.0
     delay: Annotated[float, Field(ge=0)] = 0.0
     """Readout DAC to ADC, s; a whole number of samples."""
@@ -173,6 +175,8 @@ class Truth(StrictModel):
     lines: dict[str, LineTruth]
     resonators: dict[str, ResonatorTruth]
     feedlines: dict[str, FeedlineTruth]
+    bit_latency: _NotNegative = 0.0
+    """Seconds from the end of a window until the board's flow can read its bit, at least."""
     wires: dict[str, WireTruth] = Field(default_factory=dict)
     """By port; a port that is not here has an ideal wire."""
     crosstalk: CrosstalkTruth = CrosstalkTruth()

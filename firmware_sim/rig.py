@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _BATCH_BYTES: Final = 64 << 20
 """Results of the shots that are simulated together."""
 _MAX_BATCH_SHOTS: Final = 1 << 20
+_ROUNDING: Final = 1e-9
 _SEED_BITS: Final = 53
 """So that a seed survives every JSON reader."""
 
@@ -66,7 +67,14 @@ class EmulatedRig:
 
         Raises:
             ResourceError: One shot's results are too large.
+            ConfigError: The Setup promises bits earlier than the board has them.
         """
+        promised_s = loaded.setup.bit_latency_ticks * float(loaded.setup.tick_s)
+        if promised_s < self._truth.bit_latency * (1 - _ROUNDING) and len(loaded.program.captures):
+            raise ConfigError(
+                f"the setup of {self.device} promises a bit {promised_s:g} s after its window, this board needs "
+                f"{self._truth.bit_latency:g} s; raise timing.bit_latency in the calibration"
+            )
         need = _bytes_per_shot(loaded.program, loaded.setup, run)
         if need > _BATCH_BYTES:
             raise ResourceError(

@@ -237,6 +237,7 @@ class Engine:
             "approximation": "unsafe" if unsafe else "edge ratios",
             "neglected_infidelity": tally.neglected**2,
             "leaked_fraction": tally.leaked / tally.measured if tally.measured else 0.0,
+            "clipped_samples": self._measurement.clipped,
             "cache_hits": self._cache.hits,
             "cache_misses": self._cache.misses,
         }

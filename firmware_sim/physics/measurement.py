@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from firmware_sim.physics.readout import integrate, integrate_with_traces
+from firmware_sim.physics.integration import integrate, integrate_with_traces
 from firmware_sim.physics.states import project
 from qctrl.signal import discriminate
 
@@ -40,6 +40,8 @@ class Measurement:
         self._chip = chip
         self._readout = readout
         self._noisy = noisy
+        self.clipped = 0
+        """ADC samples beyond full scale so far."""
 
     def measure(
         self, branch: Branch, captures: Sequence[Capture], lines: Sequence[NDArray[Any]], start_ticks: int
@@ -84,6 +86,7 @@ class Measurement:
         levels = np.ascontiguousarray(levels)
         read = integrate if branch.traces is None else integrate_with_traces
         shots = read(tables, branch.draws, block, levels, hazards)
+        self.clipped += shots.clipped
         for column, capture in enumerate(group):
             classes = discriminate(shots.iq[:, column], capture.coef, capture.n_classes)
             branch.bits[:, capture.clbit] = classes > 0

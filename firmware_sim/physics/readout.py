@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from firmware_sim.config import FeedlineTruth, ResonatorTruth
     from firmware_sim.physics.device import Chip
-    from firmware_sim.physics.random import Draws
     from qctrl.protocol import Setup
 
 Hazards: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
@@ -86,20 +85,10 @@ class Tables:
     """ADC samples apart from the measured resonators, shape ``(n_samples,)``."""
     noise_deviation: float
     """Of one ADC sample and quadrature."""
+    adc_bits: int | None
+    """None for a converter without steps or limits."""
     step_s: float
     """Length of an ADC sample."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shots:
-    """What a window gave in each shot."""
-
-    iq: NDArray[np.complex64]
-    """Shape ``(n_shots, n_captures)``."""
-    end_levels: NDArray[np.uint8]
-    """Level that the window leaves each qubit in, shape ``(n_shots, n_captures)``."""
-    traces: NDArray[np.complex64] | None
-    """ADC samples, shape ``(n_shots, n_samples)``."""
 
 
 class Readout:
@@ -167,7 +156,7 @@ class Readout:
         arrays = self._cache.get(key, lambda: self._build(feedline, qubits, (sent, begin, coefficients), port.lo_hz))
         step_s = self._step_s(first.port)
         deviation = float(truth.adc_scale / np.sqrt(2 * truth.efficiency * step_s))
-        return Tables(qubits, n_samples, *arrays, noise_deviation=deviation, step_s=step_s)
+        return Tables(qubits, n_samples, *arrays, noise_deviation=deviation, adc_bits=truth.adc_bits, step_s=step_s)
 
     def hazards(self, tables: Tables) -> Hazards:
         """Return the expected jumps of each qubit out of each level up to each sample, and their share upwards.
@@ -223,7 +212,7 @@ class Readout:
         relevant = _relevant(sums)
         offset = coefficients @ background + np.where(relevant, 0.0, sums[:, :, 0, -1]).sum(axis=1)
         variance = truth.adc_scale**2 / (2 * truth.efficiency * step_s)
-        mixing = np.linalg.cholesky(_positive(coefficients @ coefficients.conj().T)) * np.sqrt(variance)
+        mixing = np.linalg.cholesky(positive(coefficients @ coefficients.conj().T)) * np.sqrt(variance)
         return sums, fields, tails, poles, relevant, offset, mixing, coefficients, scales, background
 
     def _coefficients(self, capture: Capture, n_samples: int, sent_lo_hz: float) -> NDArray[np.complex128]:
@@ -245,71 +234,6 @@ class Readout:
         return float(self._setup.tick_s) * self._setup.ports[port].sample_ticks
 
 
-def integrate(tables: Tables, draws: Draws, block: int, levels: NDArray[np.uint8], hazards: Hazards | None) -> Shots:
-    """Return the integrated values of all shots.
-
-    Args:
-        tables: The window's tables.
-        draws: The shots.
-        block: Draw block of the first capture; each capture takes one.
-        levels: Level of each measured qubit at the start, shape ``(n_shots, n)``.
-        hazards: Expected jumps of each measured qubit, see :meth:`Readout.hazards`; None switches every random
-            process of the window off, its noise included.
-    """
-    return _integrate(tables, draws, block, levels, hazards)[0]
-
-
-def integrate_with_traces(
-    tables: Tables, draws: Draws, block: int, levels: NDArray[np.uint8], hazards: Hazards | None
-) -> Shots:
-    """Return the same as :func:`integrate`, and ADC samples that integrate to the very same values."""
-    shots, jumps = _integrate(tables, draws, block, levels, hazards)
-    noiseless = np.broadcast_to(tables.background, (len(levels), tables.n_samples)).copy()
-    for j in range(len(tables.qubits)):
-        noiseless += tables.scales[j] * _trajectories(tables, j, levels[:, j], (jumps[0][:, j], jumps[1][:, j]))
-    noise = np.zeros_like(noiseless)
-    if hazards is not None:
-        noise = draws.normals(block, tables.n_samples, stream=1) * tables.noise_deviation
-    c = tables.coefficients
-    missing = shots.iq - (noiseless + noise) @ c.T
-    correction = np.linalg.solve(_positive(c @ c.conj().T), missing.T).T @ c.conj()
-    traces = (noiseless + noise + correction).astype(np.complex64)
-    return Shots(shots.iq, shots.end_levels, traces)
-
-
-def _integrate(
-    tables: Tables, draws: Draws, block: int, levels: NDArray[np.uint8], hazards: Hazards | None
-) -> tuple[Shots, tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    n = len(tables.qubits)
-    still = (np.zeros((n, tables.fields.shape[1], tables.n_samples + 1)), np.zeros((n, tables.fields.shape[1])))
-    jumps = draws.jumps(block, still if hazards is None else hazards, levels)
-    values = np.broadcast_to(tables.offset, levels.shape).copy()
-    if hazards is not None:
-        values += draws.normals(block, n) @ tables.mixing.T
-    parts = (tables.sums, tables.fields, tables.tails, tables.poles, tables.relevant)
-    _kernels.integrate_shots(levels, jumps, parts, values)
-    return Shots(values.astype(np.complex64), jumps[1][:, :, -1], None), jumps
-
-
-def _trajectories(
-    tables: Tables, j: int, levels: NDArray[np.uint8], jumps: tuple[NDArray[np.int64], NDArray[np.uint8]]
-) -> NDArray[np.complex128]:
-    """Return alpha of one resonator in each shot, shape ``(n_shots, n_samples)``."""
-    fields, poles = tables.fields[j], tables.poles[j]
-    times = np.arange(tables.n_samples)
-    result = fields[levels][:, :-1]
-    for shot in np.flatnonzero(jumps[0][:, 0] < tables.n_samples):
-        level, field, since = int(levels[shot]), fields[levels[shot], 0], 0
-        for jump, after in zip(jumps[0][shot], jumps[1][shot], strict=True):
-            if jump >= tables.n_samples:
-                break
-            field = fields[level, jump] + np.exp(-poles[level] * (jump - since)) * (field - fields[level, since])
-            level, since = int(after), jump
-            left = np.exp(-poles[level] * (times[jump:] - jump)) * (field - fields[level, jump])
-            result[shot, jump:] = fields[level, jump:-1] + left
-    return result
-
-
 def t1_factor(resonator: ResonatorTruth, photons: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return T1 over the dark T1 at numbers of photons, same shape."""
     points = resonator.t1_with_photons
@@ -322,7 +246,7 @@ def _relevant(sums: NDArray[np.complex128]) -> NDArray[np.bool_]:
     return (change > _NEGLIGIBLE * np.diagonal(change)[:, None]) | np.eye(len(sums), dtype=bool)
 
 
-def _positive(gram: NDArray[np.complex128]) -> NDArray[np.complex128]:
+def positive(gram: NDArray[np.complex128]) -> NDArray[np.complex128]:
     """Keep a Gram matrix invertible where captures have equal or zero weights."""
     return gram + np.eye(len(gram)) * (1e-12 * float(np.real(np.trace(gram))) + 1e-300)
 

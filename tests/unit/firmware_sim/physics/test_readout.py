@@ -10,8 +10,9 @@ import pytest
 from firmware_sim.physics import _kernels
 from firmware_sim.physics.cache import OperatorCache
 from firmware_sim.physics.device import build_chip
+from firmware_sim.physics.integration import digitise, integrate, integrate_with_traces
 from firmware_sim.physics.random import Draws, stream_key
-from firmware_sim.physics.readout import Readout, integrate, integrate_with_traces
+from firmware_sim.physics.readout import Readout
 from qctrl.errors import ConfigError, ResourceError
 from qctrl.signal import demodulate
 
@@ -242,6 +243,45 @@ def test_photons_shorten_t1_as_the_curve_says(bench, first_qubit, pair2):
     assert expected[0, 1, -1] == pytest.approx(np.sum(1e-9 / 7.4e-5 / factor), rel=1e-9)
     assert photons.max() > 2
     assert not share.any()
+
+
+def with_adc(first_qubit, pair2, bits, scale=1.0):
+    document = first_qubit(pair2).model_dump(by_alias=True)
+    document["feedlines"]["f0"]["adc_bits"] = bits
+    document["feedlines"]["f0"]["adc_scale"] *= scale
+    return type(pair2).model_validate(document)
+
+
+def test_a_converter_rounds_and_clips_at_full_scale():
+    codes, clipped = digitise(np.array([0.1 + 0.2j, 1.2 - 0.5j, -3j, 1.0 + 0j]), 3)
+    assert codes == pytest.approx(np.array([0 + 1j / 3, 1 - 2j / 3, -1j, 1.0]))
+    assert clipped == 2
+
+
+def test_a_fine_converter_far_from_its_limits_changes_nothing(bench, first_qubit, pair2):
+    levels, found = np.array([[0], [1]] * 50, dtype=np.uint8), []
+    for bits in (None, 14):
+        rig = bench(with_adc(first_qubit, pair2, bits))
+        _, _, tables = prepare(rig, ["q0"], length=300, block=300)
+        found.append(integrate(tables, shots(100), 0, levels, steady(np.zeros((1, 3)), 300)))
+    assert np.array_equal(found[0].iq, found[1].iq)
+    assert found[1].clipped == 0
+
+
+def test_coarse_steps_add_a_twelfth_of_their_square_and_clipped_samples_are_counted(bench, first_qubit, pair2):
+    levels, hazards = np.zeros((300, 1), dtype=np.uint8), steady(np.zeros((1, 3)), 300)
+    rig = bench(with_adc(first_qubit, pair2, 4, scale=0.6))
+    _, _, tables = prepare(rig, ["q0"], length=300, block=300)
+    iq, step = integrate(tables, shots(300), 0, levels, hazards), 1 / 7
+    weight = np.sum(np.abs(tables.coefficients[0]) ** 2)
+    expected = weight * (tables.noise_deviation**2 + step**2 / 12)
+    assert tables.noise_deviation > step / 3  # so that the noise dithers the steps
+    assert np.var(iq.iq.real) == pytest.approx(expected, rel=5 * sqrt(2 / 300))  # false alarm below 1e-6
+    loud = bench(with_adc(first_qubit, pair2, 12, scale=10.0))
+    _, _, tables = prepare(loud, ["q0"], length=300, block=300)
+    found = integrate(tables, shots(20), 0, levels[:20], hazards)
+    assert found.clipped > 1000
+    assert np.abs(found.traces).max() <= np.sqrt(2) * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("compiled", [True, False])
