@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from firmware_sim.active_run import ActiveRun, RunAbortedError
 from qctrl.errors import InstrumentError, InstrumentFault, ProtocolError, QctrlError
 from qctrl.protocol import Patch, Program, Run, Setup
+from qctrl.signal.duty import check_duty
 
 _log = logging.getLogger(__name__)
 _STOP_DEADLINE_S: Final = 2.0
@@ -240,6 +241,7 @@ class Board:
 
 
 def _check_run(run: Run, loaded: Loaded) -> None:
+    check_duty(loaded.program, loaded.setup, run.rep_delay_ticks)
     expected = (loaded.setup_hash, loaded.program_hash, loaded.patch_hash)
     for what, asked, have in zip(
         ("Setup", "Program", "Patch"), (run.setup_hash, run.program_hash, run.patch_hash), expected, strict=True

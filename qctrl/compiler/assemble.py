@@ -12,10 +12,11 @@ from qctrl.compiler.open_peaks import peak_bounds
 from qctrl.compiler.open_values import bind_values, play_rows, retunes
 from qctrl.compiler.overflow import check_memories, n_events
 from qctrl.compiler.peaks import check_peaks
+from qctrl.compiler.port_bounds import port_bounds
 from qctrl.compiler.program import CompiledProgram
 from qctrl.compiler.rack import open_rows, rack_of, wire
 from qctrl.compiler.waits import awaited_bits
-from qctrl.errors import CompileError, TimingError
+from qctrl.errors import CompileError, ResourceError, TimingError
 from qctrl.protocol import BLOCK, CAPTURE, EVENT, EventOp, Program
 from qctrl.units import gain_word
 
@@ -47,6 +48,9 @@ def assemble(pulses: PulseProgram, setup: Setup) -> CompiledProgram:
     block_ticks = _block_ticks(pulses, rack, ratio)
     check_memories(pulses, block_ticks, wired, table)
     events, blocks, windows = _packed(pulses, rack, wired, table, (ratio, block_ticks))
+    bounds = peak_bounds(pulses, rack, wired, table) if pulses.values else ()
+    if rack.groups or rack.max_steps is not None:
+        bounds += port_bounds(pulses, rack, wired, table)
     program = Program(
         setup_hash=rack.setup_hash,
         calibration_hash=pulses.interface.calibration_hash,
@@ -63,6 +67,8 @@ def assemble(pulses: PulseProgram, setup: Setup) -> CompiledProgram:
         discriminators=wired.discriminators,
         rows=open_rows(len(pulses.rows), [value.kind for value in pulses.values]),
     )
+    if rack.has_duties:
+        _check_loops(program, pulses, rack, wired, ratio)
     return CompiledProgram(
         program=program,
         setup=setup,
@@ -70,8 +76,20 @@ def assemble(pulses: PulseProgram, setup: Setup) -> CompiledProgram:
         expressions=pulses.expressions,
         rows=pulses.rows,
         values=bind_values(pulses, rack, wired, table) if pulses.values else (),
-        bounds=peak_bounds(pulses, rack, wired, table) if pulses.values else (),
+        bounds=bounds,
     )
+
+
+def _check_loops(program: Program, pulses: PulseProgram, rack: Rack, wired: Wired, ratio: int) -> None:
+    """Refuse a program that keeps a port on for too long however long the repetition delay is; see ``find_overuse``."""
+    from qctrl.signal.duty import find_overuse  # most racks have no such limit
+
+    found = find_overuse(program, rack.setup, None)
+    if found is not None:
+        plays = pulses.plays
+        there = (plays["block"] == found.block) & (plays["start_ticks"] * ratio == found.start_ticks)
+        there &= wired.frame_port[plays["frame"]] == found.port
+        raise ResourceError(found.text, instruction=int(plays["source"][there][0]))
 
 
 def _tick_ratio(pulses: PulseProgram, rack: Rack) -> int:
@@ -175,7 +193,7 @@ def _explain(pulses: PulseProgram, rack: Rack, wired: Wired, table: EnvelopeTabl
     distinct, inverse = np.unique(plays["amplitude"], return_inverse=True)
     words = np.array([gain_word(float(value), what="amplitude") for value in distinct], dtype=np.int64)[inverse]
     peaks = table.peaks[table.number[plays["envelope"], wired.frame_rate[plays["frame"]]]]
-    check_peaks(plays, np.abs(words) * peaks, wired.frame_port, rack.setup)
+    check_peaks(plays, np.abs(words) * peaks, wired.frame_port, rack)
 
 
 def _scaled(table: NDArray[np.void], ratio: int) -> NDArray[np.void]:

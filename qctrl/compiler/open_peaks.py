@@ -31,6 +31,7 @@ class PeakBound:
     """Sum of the envelopes' peaks by open value, shape ``(n_moments, n_values)``."""
     limits: tuple[float, float, float, float, float]
     """As in ``Rack.limits``."""
+    told: str = "plays that overlap may reach {:.4f} of full scale"
 
     def check(self, words: NDArray[np.uint32]) -> None:
         """Refuse bindings that could drive the port beyond its limit.
@@ -48,8 +49,8 @@ class PeakBound:
         worst = int(np.argmax(need)) if len(need) else -1
         if worst >= 0 and need[worst] > highest + _SLACK:
             raise ResourceError(
-                f"binding {worst}: port {self.port}: plays that overlap may reach {need[worst]:.4f} of full scale, "
-                f"the limit is {highest:.4f}; bind smaller amplitudes or let them not overlap"
+                f"binding {worst}: port {self.port}: {self.told.format(need[worst])}, the limit is {highest:.4g}; "
+                "bind smaller amplitudes or let them not overlap"
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,52 +12,65 @@ from qctrl.units import GAIN_ONE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qctrl.protocol import Port, Setup
+    from qctrl.compiler.rack import Rack
 
-_SLACK: Final = 1e-9
+SLACK: Final = 1e-9
+"""Rounding that a bound may be beyond its limit."""
 
 
 def check_peaks(
-    plays: NDArray[np.void], peak_words: NDArray[np.float64], frame_port: NDArray[np.int64], setup: Setup
+    plays: NDArray[np.void], peak_words: NDArray[np.float64], frame_port: NDArray[np.int64], rack: Rack
 ) -> None:
-    """Refuse a program whose plays could drive a port beyond its limit.
-
-    Filters and crosstalk are not in the bound: the driver checks the exact samples again.
+    """Refuse a program whose plays could drive a port beyond its limit, crosstalk left aside.
 
     Args:
         plays: dtype ``qctrl.ir.PLAY``, in the setup's ticks.
         peak_words: Largest magnitude of each play, in gain words.
         frame_port: Port of each frame.
-        setup: Ports with limits, mixers and idle levels.
+        rack: Ports with what they make of a peak.
 
     Raises:
         ResourceError: A bound is beyond ``max_amplitude``.
     """
-    port = np.tile(frame_port[plays["frame"]], 2)
-    block = np.tile(plays["block"], 2)
-    tick = np.concatenate([plays["start_ticks"], plays["start_ticks"] + plays["length_ticks"]])
-    change = np.concatenate([peak_words, -peak_words]) / GAIN_ONE
-    # Ends come before starts of the same tick, so that plays in a row do not add.
-    order = np.lexsort((change > 0, tick, block, port))
-    levels = np.cumsum(change[order])
-    for number in np.unique(port).tolist():
-        mine = np.flatnonzero(port[order] == number)
-        worst = int(mine[np.argmax(levels[mine])])
-        have, need = setup.ports[number].max_amplitude, _output(setup.ports[number], float(levels[worst]))
-        if need > have + _SLACK:
-            row = plays[order[worst] % len(plays)]
+    for number, (level, play) in highest(plays, peak_words / GAIN_ONE, frame_port[plays["frame"]]).items():
+        have, need = float(rack.limits[number, 4]), output(rack.limits[number], level)
+        if need > have + SLACK:
+            row, port = plays[play], rack.setup.ports[number]
+            filters = " after predistortion" if port.iir or port.fir else ""
             raise ResourceError(
-                f"port {setup.ports[number].name}: plays at tick {int(row['start_ticks'])} of block "
-                f"{int(row['block'])} may reach {need:.4f} of full scale, the limit is {have:.4f}; "
-                "lower their amplitudes or let them not overlap",
+                f"port {port.name}: plays at tick {int(row['start_ticks'])} of block {int(row['block'])} may reach "
+                f"{need:.4f} of full scale{filters}, the limit is {have:.4f}; lower their amplitudes or let them not "
+                "overlap",
                 instruction=int(row["source"]),
             )
 
 
-def _output(port: Port, peak: float) -> float:
-    """Return the largest |I|, |Q| or level after idle level and mixer correction, for baseband up to ``peak``."""
-    if port.kind == "flux":
-        return abs(port.idle) + peak
-    ii, iq, qi, qq = port.mixer.matrix
-    in_phase = math.hypot(ii, iq) * peak + abs(port.mixer.offset_i)
-    return max(in_phase, math.hypot(qi, qq) * peak + abs(port.mixer.offset_q))
+def highest(
+    plays: NDArray[np.void], heights: NDArray[np.float64], ports: NDArray[np.int64], *, touching: bool = False
+) -> dict[int, tuple[float, int]]:
+    """Return the largest sum of the heights of plays that overlap, and the play that completes it, of each port.
+
+    Args:
+        plays: dtype ``qctrl.ir.PLAY``.
+        heights: Of each play.
+        ports: Port of each play.
+        touching: Whether a play that begins where another ends counts as overlapping it.
+    """
+    port, block = np.tile(ports, 2), np.tile(plays["block"], 2)
+    tick = np.concatenate([plays["start_ticks"], plays["start_ticks"] + plays["length_ticks"]])
+    change = np.concatenate([heights, -heights])
+    is_end = np.repeat([not touching, touching], len(plays))
+    order = np.lexsort((is_end, tick, block, port))
+    levels = np.cumsum(change[order])
+    found: dict[int, tuple[float, int]] = {}
+    for number in np.unique(ports).tolist():
+        mine = np.flatnonzero(port[order] == number)
+        worst = int(mine[np.argmax(levels[mine])])
+        found[number] = float(levels[worst]), int(order[worst]) % len(plays)
+    return found
+
+
+def output(limits: NDArray[np.float64], peak: float) -> float:
+    """Return the largest |I|, |Q| or level for plays up to ``peak``; ``limits`` is a row of ``Rack.limits``."""
+    factor_i, offset_i, factor_q, offset_q, _ = limits.tolist()
+    return max(factor_i * peak + offset_i, factor_q * peak + offset_q)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
+from msgspec import UNSET
 
 from qctrl.compiler.envelope_table import EnvelopeTable, envelope_table
 from qctrl.compiler.identity_cache import IdentityCache
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qctrl.ir.pulse_program import PulseProgram, Voices
-    from qctrl.protocol import Port, Setup
+    from qctrl.protocol import Crosstalk, Port, Setup
+
+_Group: TypeAlias = "tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]"
+"""Ports, magnitudes of their crosstalk matrix, and how far its terms turn from sample to sample."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,8 +41,23 @@ class Rack:
     grid_ticks: NDArray[np.int64]
     limits: NDArray[np.float64]
     """Per port: factor and offset that take a peak to |I|, factor and offset to |Q|, and the largest allowed."""
+    unmixed: NDArray[np.float64]
+    """The same for what comes out of the crosstalk correction, instead of the port's own plays."""
+    groups: tuple[_Group, ...]
+    """Ports that crosstalk correction joins."""
+    max_steps: NDArray[np.float64] | None
+    """Largest change from sample to sample of each port; ``None`` if no port has such a limit."""
+    has_duties: bool
+    """Whether the time that a port plays is limited."""
     wired: IdentityCache[Wired]
     """By the voices of a pulse program."""
+
+    @property
+    def all_groups(self) -> tuple[_Group, ...]:
+        """``groups``, and every other port as a group of its own."""
+        joined = {port for ports, _, _ in self.groups for port in ports.tolist()}
+        alone = (np.array([port]) for port in range(len(self.limits)) if port not in joined)
+        return (*self.groups, *((port, np.ones((1, 1)), np.zeros((1, 1))) for port in alone))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,25 +111,69 @@ def _phase_rows(n_rows: int) -> NDArray[np.void]:
 
 
 def _make_rack(setup: Setup) -> Rack:
+    port_index = {port.name: index for index, port in enumerate(setup.ports)}
+    groups = tuple(_group(crosstalk, setup, port_index) for crosstalk in setup.crosstalk)
+    unmixed = _limit_rows(setup, groups)
     return Rack(
         setup=setup,
         setup_hash=setup.hash,
         tick_s=setup.tick_s,
         block_grid_ticks=setup.block_granularity_ticks,
-        port_index={port.name: index for index, port in enumerate(setup.ports)},
+        port_index=port_index,
         sample_ticks=_read_only(np.array([port.sample_ticks for port in setup.ports], dtype=np.int64)),
         grid_ticks=_read_only(np.array([port.granularity_ticks for port in setup.ports], dtype=np.int64)),
-        limits=_read_only(np.array([_limits(port) for port in setup.ports], dtype=np.float64)),
+        limits=_read_only(unmixed * _own_weights(setup, groups)),
+        unmixed=_read_only(unmixed),
+        groups=groups,
+        max_steps=_max_steps(setup),
+        has_duties=any(port.max_duty is not UNSET for port in setup.ports),
         wired=IdentityCache(256),
     )
 
 
-def _limits(port: Port) -> tuple[float, float, float, float, float]:
+def _limits(port: Port, tick_s: Fraction, rest: float) -> tuple[float, float, float, float, float]:
+    """Return a row of ``Rack.unmixed``; ``rest`` is what reaches the filters in silence."""
+    gain = 1.0
+    if port.iir or port.fir:
+        from qctrl.signal.bounds import filter_gain  # brings kernels that most racks do not need here
+
+        gain = filter_gain(port.iir, port.fir, float(port.sample_ticks * tick_s))
     if port.kind == "flux":
-        return 1.0, abs(port.idle), 1.0, abs(port.idle), port.max_amplitude
+        level = abs(rest) * abs(sum(port.fir) if port.fir else 1.0)
+        return gain, level, gain, level, port.max_amplitude
     ii, iq, qi, qq = port.mixer.matrix
     offsets = abs(port.mixer.offset_i), abs(port.mixer.offset_q)
-    return math.hypot(ii, iq), offsets[0], math.hypot(qi, qq), offsets[1], port.max_amplitude
+    return gain * math.hypot(ii, iq), offsets[0], gain * math.hypot(qi, qq), offsets[1], port.max_amplitude
+
+
+def _group(crosstalk: Crosstalk, setup: Setup, index: dict[str, int]) -> _Group:
+    ports = np.array([index[name] for name in crosstalk.ports], dtype=np.intp)
+    weights = np.hypot(np.array(crosstalk.real), np.array(crosstalk.imag))
+    lo_hz = np.array([setup.ports[port].lo_hz for port in ports.tolist()])
+    sample_s = float(setup.ports[int(ports[0])].sample_ticks * setup.tick_s)
+    beats = 2 * np.abs(np.sin(np.pi * (lo_hz[None, :] - lo_hz[:, None]) * sample_s))
+    return ports, weights, beats
+
+
+def _limit_rows(setup: Setup, groups: tuple[_Group, ...]) -> NDArray[np.float64]:
+    rests = np.array([port.idle for port in setup.ports])
+    for crosstalk, (ports, _, _) in zip(setup.crosstalk, groups, strict=True):
+        rests[ports] = np.array(crosstalk.real) @ rests[ports]
+    rows = [_limits(port, setup.tick_s, rest) for port, rest in zip(setup.ports, rests.tolist(), strict=True)]
+    return np.array(rows, dtype=np.float64)
+
+
+def _own_weights(setup: Setup, groups: tuple[_Group, ...]) -> NDArray[np.float64]:
+    """Return what the crosstalk correction leaves of each port's own plays, as factors of ``Rack.limits``."""
+    weights = np.ones((len(setup.ports), 5))
+    for ports, sizes, _ in groups:
+        weights[ports[:, None], [0, 2]] = np.diagonal(sizes)[:, None]
+    return weights
+
+
+def _max_steps(setup: Setup) -> NDArray[np.float64] | None:
+    steps = [math.inf if port.max_step is UNSET else port.max_step for port in setup.ports]
+    return None if min(steps) == math.inf else _read_only(np.array(steps))
 
 
 def _make_wired(voices: Voices, rack: Rack) -> Wired:

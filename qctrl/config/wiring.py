@@ -35,6 +35,10 @@ class WiringPort(StrictModel):
     full_scale_v: Annotated[float, number("V"), within(1e-6, 100, "V")]
     max_amplitude: Annotated[float, number(), within(0, 1, "of full scale")] = 1.0
     """Limit of the output; 0 keeps the line silent."""
+    max_slew: Annotated[float, number("V/s"), within(1e-3, 1e15, "V/s")] | None = None
+    """Limit of how fast the output changes."""
+    max_duty: Annotated[float, number(), within(1e-6, 1, "of the time")] | None = None
+    """Limit of the time during which the output plays: a part of a shot and the repetition delay behind it."""
     dac_bits: Annotated[int, Field(ge=4, le=24)] = 16
     """Resolution of the converter, DAC or ADC."""
     delay: Annotated[float, number("s"), within(0, 1e-3, "s")] = 0.0
@@ -48,6 +52,8 @@ class WiringPort(StrictModel):
             raise problem("a flux port has no LO", "remove it", "lo")
         if self.kind != "flux" and self.lo is None:
             raise problem(f"a port of kind {self.kind} needs an LO", "add lo: with a name from los")
+        if self.kind == "acquire" and (self.max_slew is not None or self.max_duty is not None):
+            raise problem("an acquire port puts nothing out", "remove max_slew and max_duty", "kind")
         return self
 
 

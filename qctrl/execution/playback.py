@@ -16,6 +16,7 @@ from qctrl.execution.connection import Opened
 from qctrl.execution.execution import Execution
 from qctrl.execution.spec import JobResult, JobSpec, Work, WorkResult
 from qctrl.protocol import Run, SimOptions
+from qctrl.signal.duty import check_duty
 from qctrl.units import to_seconds, to_ticks
 from qctrl.version import __version__
 
@@ -73,6 +74,7 @@ class _Playback:
         return tuple(merger.so_far() for merger in self._mergers)
 
     def play(self, work: Work) -> WorkResult:
+        check_duty(work.program, self._spec.setup, self._rep_delay_ticks)
         self._driver.load(work.program, work.patch)
         program_hash = work.program.hash.hex()
         patch_hash = "" if work.patch is None else work.patch.hash.hex()

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Final
 
+from msgspec import UNSET
+
 from qctrl.calibration import Calibration
 from qctrl.calibration.lines import CrosstalkMatrix, PortLine
 from qctrl.config import Wiring, WiringPort
@@ -80,7 +82,14 @@ def _port(name: str, wiring: Wiring, line: PortLine, idle: float, tick_s: Fracti
         ),
         iir=() if filters is None else tuple((section.amp, section.tau) for section in filters.iir),
         fir=() if filters is None else filters.fir,
+        max_step=UNSET if wired.max_slew is None else _step(wired, sample_ticks * tick_s),
+        max_duty=UNSET if wired.max_duty is None else wired.max_duty,
     )
+
+
+def _step(wired: WiringPort, sample_s: Fraction) -> float:
+    """Return the largest change from sample to sample, as a fraction of full scale; the whole range is no limit."""
+    return min(2.0, (wired.max_slew or 0.0) * float(sample_s) / wired.full_scale_v)
 
 
 def _sample_ticks(name: str, wired: WiringPort, tick_s: Fraction) -> int:

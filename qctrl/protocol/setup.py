@@ -14,6 +14,8 @@ from qctrl.protocol import _container
 
 KIND: Final = b"SETU"
 _BODY: Final = b"BODY"
+_LARGEST_STEP: Final = 2.0
+_NO_LIMITS: Final = (msgspec.UNSET, msgspec.UNSET)
 
 PortKind: TypeAlias = Literal["iq_drive", "flux", "iq_readout", "acquire"]
 
@@ -51,6 +53,10 @@ class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Predistortion sections (amplitude, time constant in seconds)."""
     fir: tuple[float, ...] = ()
     """Predistortion taps, first the newest sample; empty means none."""
+    max_step: float | msgspec.UnsetType = msgspec.UNSET
+    """Largest allowed change of I, Q or the level from one sample to the next, as a fraction of full scale."""
+    max_duty: float | msgspec.UnsetType = msgspec.UNSET
+    """Largest fraction of a shot and the repetition delay behind it during which plays may last."""
 
 
 class Crosstalk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -183,6 +189,9 @@ def _verify_port(port: Port) -> None:
         (port.kind == "flux" or port.idle == 0, "only flux ports have an idle level"),
         (port.delay_ticks >= 0, "delay must be 0 or more"),
         (all(tau > 0 for _, tau in port.iir), "a filter's time constant must be positive"),
+        (port.max_step is msgspec.UNSET or 0 < port.max_step <= _LARGEST_STEP, "max_step must lie in (0, 2]"),
+        (port.max_duty is msgspec.UNSET or 0 < port.max_duty <= 1, "max_duty must lie in (0, 1]"),
+        (port.kind != "acquire" or (port.max_step, port.max_duty) == _NO_LIMITS, "an acquire port puts nothing out"),
     )
     for holds, text in checks:
         if not holds:

@@ -14,6 +14,7 @@ from qctrl.signal._event_checks import check_program
 from qctrl.signal.one_port import Stretch, play_stretch
 from qctrl.signal.responses import Responses, aligned, read_only
 from qctrl.signal.setup_chain import SetupChain
+from qctrl.signal.slew import SlewWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +45,7 @@ class CaptureWindow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlayerState:
-    """Registers and filter states between two blocks."""
+    """Registers, filter states and last samples of ports with limited slew between two blocks."""
 
     frames: NDArray[np.int64]
     filters: Sequence[NDArray[Any]]
@@ -79,6 +80,7 @@ class Player:
         self._initial_frames[:, _kernels.F_FTW] = program.frames["ftw"]
         self._frames = self._initial_frames.copy()
         self._chain = SetupChain(setup)
+        self._slew = SlewWatch(setup, self._chain.lines)
         self._grouped = {index: group for group in self._chain.groups for index in group.members}
         self._is_long = np.diff(self._bounds, axis=1).sum(axis=0) >= MANY_EVENTS
         self._responses = Responses(program, self._chain.lines)
@@ -104,15 +106,19 @@ class Player:
         self._frames[:] = self._initial_frames
         self._captures = []
         self._chain.reset()
+        self._slew.reset()
 
     def state(self) -> PlayerState:
         """Return the registers and filter states, to come back to with ``restore``."""
-        return PlayerState(self._frames.copy(), self._chain.state())
+        last = [sample.copy() for sample in self._slew.last.values()]
+        return PlayerState(self._frames.copy(), [*self._chain.state(), *last])
 
     def restore(self, state: PlayerState) -> None:
         """Go back to where ``state`` was taken, as a branch of the flow needs."""
         self._frames[:] = state.frames
-        self._chain.restore(state.filters)
+        n_last = len(self._slew.last)
+        self._chain.restore(state.filters[: len(state.filters) - n_last])
+        self._slew.load(state.filters[len(state.filters) - n_last :])
 
     @property
     def captures(self) -> tuple[CaptureWindow, ...]:
@@ -143,6 +149,7 @@ class Player:
             mixed = self._mixed(block, group, start_ticks)
             for port, x in zip(group.members, mixed, strict=True):
                 out[port] = self._line(port).apply(x, start_ticks)
+        self._watch(out, start_ticks)
         return out
 
     def play_silence(self, length_ticks: int, start_ticks: int) -> list[Samples]:
@@ -161,6 +168,7 @@ class Player:
                 bad = _line_kernels.idle(line.numbers, line.state, bank, (0, len(samples)), flat)
                 if bad >= 0:
                     line.refuse(flat, bad, start_ticks)
+        self._watch(out, start_ticks)
         return out
 
     def render(self, port: str, out: Samples | None = None) -> Samples:
@@ -190,6 +198,7 @@ class Player:
             else:
                 x = self._mixed(block, group, tick)[group.members.index(index)]
                 part[:] = self._line(index).apply(x, tick)
+            self._slew.check(index, part, tick)
             tick += length_ticks
         self.reset()
         return out
@@ -209,6 +218,10 @@ class Player:
         self._check_start(block, start_ticks)
         self._captures = []
         return [self._superpose(block, port, start_ticks) for port in range(len(self._setup.ports))]
+
+    def _watch(self, out: Sequence[Samples], start_ticks: int) -> None:
+        for port in self._slew.last:
+            self._slew.check(port, out[port], start_ticks)
 
     def _check_start(self, block: int, start_ticks: int) -> None:
         if start_ticks % self._grid_ticks or start_ticks < 0:

@@ -19,12 +19,13 @@ SUFFIXES: dict[str, dict[str, Decimal]] = {
         for name, scale in (("s", "1"), ("ms", "1e-3"), ("us", "1e-6"), ("µs", "1e-6"), ("ns", "1e-9"), ("ps", "1e-12"))
     },
     "V": {name: Decimal(scale) for name, scale in (("V", "1"), ("mV", "1e-3"), ("uV", "1e-6"))},
+    "V/s": {name: Decimal(scale) for name, scale in (("V/s", "1"), ("V/us", "1e6"), ("V/ns", "1e9"))},
     "rad": {name: Decimal(scale) for name, scale in (("rad", "1"), ("mrad", "1e-3"))},
     "": {"%": Decimal("1e-2")},
 }
 """Accepted suffixes by SI unit; exact powers of ten, so ``24 ns`` is the float ``2.4e-8``."""
 
-_QUANTITY = re.compile(r"([-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?)\s*([A-Za-zµ%]+)")
+_QUANTITY = re.compile(r"([-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?)\s*([A-Za-zµ%/]+)")
 _SHOWN = 60
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from qctrl.errors import ResourceError
 from qctrl.protocol import (
@@ -65,6 +66,7 @@ def ports(draw):
                 mixer=mixer if is_output else Mixer(),
                 iir=tuple(draw(iir)) if is_output else (),
                 fir=tuple(draw(fir)) if is_output else (),
+                max_step=draw(st.sampled_from((UNSET, UNSET, 2.0, 0.7))) if is_output else UNSET,
             )
         )
     return tuple(made)
@@ -224,7 +226,7 @@ def check(setup, program, words, sequence):
         codes = reference.dac(setup, expected, sequence[0][1])
     except OverflowError:
         event("out of range")
-        with pytest.raises(ResourceError, match="of full scale after all corrections"):
+        with pytest.raises(ResourceError, match=r"of full scale (after all corrections|from one sample to the next)"):
             [player.play_block(*step) for step in sequence]
         return
     for port, mine, slow in zip(

@@ -115,7 +115,19 @@ def dac(setup: Setup, x: list[list[complex]], first_tick: int = 0) -> list[list[
             predistorted = undo_exponential(predistorted, level, amplitude, tau_s, sample_s)
         predistorted = convolve(predistorted, level, port.fir)
         out.append([quantise(port, correct_mixer(port, value)) for value in predistorted])
+        rest = level * (sum(port.fir) if port.fir else 1)
+        check_steps(port, quantise(port, correct_mixer(port, rest)), out[-1])
     return out
+
+
+def check_steps(port, before: complex, samples) -> None:
+    """A step beyond the limit by more than one code is out of range, too."""
+    if isinstance(port.max_step, float):
+        most = port.max_step + 1 / (2 ** (port.dac_bits - 1) - 1) + 1e-9
+        for value in samples:
+            if max(abs((value - before).real), abs((value - before).imag)) > most:
+                raise OverflowError(f"{port.name}: {before} to {value}")
+            before = value
 
 
 def crosstalk(setup, group, x, idle, first_tick):

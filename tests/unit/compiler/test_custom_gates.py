@@ -369,7 +369,7 @@ def test_amplitudes_that_overlap_are_bounded_together():
     program = compiled(circuit, tones)
     program.bind([[0.4, -0.4], [-0.8, 0.0], [0.0, 0.7]])
     with pytest.raises(
-        ResourceError, match=r"binding 1: port q0.drive: .* may reach 1.1000 of full scale.* 1.0000; bind"
+        ResourceError, match=r"binding 1: port q0.drive: .* may reach 1.1000 of full scale.* limit is 1; bind"
     ):
         program.bind([[0.4, 0.4], [-0.5, 0.4]])
     with pytest.raises(ResourceError, match=r"may reach 1.1000 of full scale"):

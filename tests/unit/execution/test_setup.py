@@ -2,6 +2,7 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from qctrl.calibration import load
@@ -110,3 +111,20 @@ def test_carrier_beyond_the_bandwidth_of_its_port_is_refused(build):
         build(wiring=narrow)
     with pytest.raises(ConfigError, match=r"readout\.frequency is .* LO of f0\.readout.*; .* LO of f0\.acquire"):
         build(wiring=changed(WIRING, "frequency: 7.0e9", "frequency: 6.0e9"))
+
+
+def test_limits_of_the_wiring_reach_the_ports(build):
+    flux = "q0.flux: {kind: flux, sample_rate: 1.0e9, full_scale_v: 1.0, bandwidth: 4.5e8"
+    wiring = changed(
+        WIRING, flux, flux.replace("full_scale_v: 1.0", "full_scale_v: 0.5, max_slew: 50 V/us, max_duty: 20 %")
+    )
+    setup = build(wiring=wiring)
+    port = setup.ports[setup.port_index("q0.flux")]
+    assert (port.max_step, port.max_duty) == (pytest.approx(0.1), 0.2)
+    assert build().ports[1].max_step is msgspec.UNSET
+
+
+def test_an_input_has_no_such_limits(build):
+    acquire = "f0.acquire: {kind: acquire,"
+    with pytest.raises(ConfigError, match="an acquire port puts nothing out; remove max_slew and max_duty"):
+        build(wiring=changed(WIRING, acquire, acquire + " max_duty: 0.5,"))

@@ -1,5 +1,6 @@
 import threading
 import uuid
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -115,6 +116,18 @@ def test_block_may_be_fetched_again_until_the_next_is_asked_for(loaded, changed)
         assert fetch(loaded, changed, run.run_id, 0)[1] == b"block 0"
     fetch(loaded, changed, run.run_id, 2)
     assert fetch(loaded, changed, run.run_id, 0)[1] is None
+
+
+def test_a_port_that_would_play_for_too_much_of_the_time_is_refused(board):
+    drive, *others = toys.setup().ports
+    setup = replace(toys.setup(), ports=(msgspec.structs.replace(drive, max_duty=0.01), *others))
+    program = replace(toys.excited(), setup_hash=setup.hash)
+    board.configure(setup.to_bytes())
+    board.load([program.to_bytes()])
+    run = run_of(setup_hash=setup.hash.hex(), program_hash=program.hash.hex(), patch_hash="", n_bindings=1)
+    with pytest.raises(ResourceError, match=r"port q0\.drive: it plays for .*, the limit is 0\.01; set rep_delay to"):
+        board.start(run.to_bytes())
+    board.start(msgspec.structs.replace(run, rep_delay_ticks=10_000).to_bytes())
 
 
 def test_setup_of_another_device_is_refused(board):

@@ -63,6 +63,13 @@ def test_a_setup_survives_the_wire() -> None:
     assert "port 1 q0.flux flux" in sent.text()
 
 
+def test_limits_that_are_absent_take_no_bytes() -> None:
+    assert b"max_" not in setup().to_bytes().replace(b"max_amplitude", b"")
+    limited = setup(ports=(msgspec.structs.replace(DRIVE, max_step=0.25, max_duty=0.5),), crosstalk=())
+    assert b'"fir":[],"max_step":0.25,"max_duty":0.5}' in limited.to_bytes().replace(b'"fir":[1.0]', b'"fir":[]')
+    assert Setup.from_bytes(limited.to_bytes()) == limited
+
+
 def test_a_port_that_is_not_wired_is_named() -> None:
     with pytest.raises(ProtocolError, match=r"no port 'q9\.drive'"):
         setup().port_index("q9.drive")
@@ -81,6 +88,9 @@ def test_a_port_that_is_not_wired_is_named() -> None:
         ({"lo_hz": float("inf")}, "not finite"),
         ({"delay_ticks": -1}, "delay"),
         ({"iir": ((0.1, 0.0),)}, "time constant"),
+        ({"max_step": 0.0}, "max_step must lie"),
+        ({"max_duty": 1.1}, "max_duty must lie"),
+        ({"kind": "acquire", "max_duty": 0.5}, "puts nothing out"),
     ],
 )
 def test_a_port_out_of_range_is_refused(change: dict[str, object], message: str) -> None:

@@ -20,6 +20,7 @@ from qctrl.strict_yaml.quantities import SUFFIXES, to_si
         ("-2e1 kHz", "Hz", -2e4),
         ("10 mrad", "rad", 0.01),
         ("12 mV", "V", 0.012),
+        ("3 V/us", "V/s", 3e6),
         ("3 %", "", 0.03),
     ],
 )
