@@ -144,6 +144,7 @@ class Readout:
         if port.sample_ticks != step:
             raise ConfigError(f"ports {port.name} and {truth.acquire_port} differ in sample rate; make them equal")
         delay = to_ticks(truth.delay, self._setup.tick_s, what=f"delay of feedline {feedline}") + port.delay_ticks
+        delay -= self._setup.ports[first.port].delay_ticks
         begin = (first.first_tick - start_ticks - delay) // step
         n_samples = first.length_ticks // step
         sent = _window(lines[self._setup.port_index(truth.readout_port)], begin + n_samples)

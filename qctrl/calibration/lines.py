@@ -46,6 +46,8 @@ class PortLine(StrictModel):
 
     mixer: MixerCorrection | None = None
     filters: Filters | None = None
+    latency: Annotated[float, number("s"), within(0, 1e-3, "s")] = 0.0
+    """Time from the converter to the chip, or back; outputs with less of it wait for the slowest."""
 
 
 class CrosstalkMatrix(StrictModel):

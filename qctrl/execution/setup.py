@@ -13,6 +13,7 @@ from qctrl.calibration import Calibration
 from qctrl.calibration.lines import CrosstalkMatrix, PortLine
 from qctrl.config import Wiring, WiringPort
 from qctrl.errors import ConfigError
+from qctrl.execution.latency import equal_delays
 from qctrl.protocol import Crosstalk, Mixer, Port, Setup
 from qctrl.protocol.limits import MAX_SHOT_GRID_S
 from qctrl.units import exact_fraction, to_ticks
@@ -40,8 +41,9 @@ def build_setup(calibration: Calibration, wiring: Wiring) -> Setup:
     tick_s = calibration.dt_s
     idle = _idle_levels(calibration)
     lines = calibration.document.ports
+    delays = equal_delays(wiring, lines, tick_s)
     ports = tuple(
-        _port(name, wiring, lines.get(name, _PLAIN), idle.get(name, 0.0), tick_s)
+        _port(name, wiring, lines.get(name, _PLAIN), (idle.get(name, 0.0), delays[name]), tick_s)
         for name, wired in wiring.ports.items()
         if wired.max_amplitude > 0
     )
@@ -59,8 +61,8 @@ def build_setup(calibration: Calibration, wiring: Wiring) -> Setup:
     return setup
 
 
-def _port(name: str, wiring: Wiring, line: PortLine, idle: float, tick_s: Fraction) -> Port:
-    wired = wiring.port(name)
+def _port(name: str, wiring: Wiring, line: PortLine, at_rest: tuple[float, int], tick_s: Fraction) -> Port:
+    wired, (idle, delay_ticks) = wiring.port(name), at_rest
     sample_ticks = _sample_ticks(name, wired, tick_s)
     mixer, filters = line.mixer, line.filters
     rows = ((1.0, 0.0), (0.0, 1.0)) if mixer is None else mixer.matrix.value
@@ -74,7 +76,7 @@ def _port(name: str, wiring: Wiring, line: PortLine, idle: float, tick_s: Fracti
         dac_bits=wired.dac_bits,
         lo_hz=wiring.lo_hz(name),
         idle=idle,
-        delay_ticks=to_ticks(wired.delay, tick_s, what=f"delay of port {name}"),
+        delay_ticks=delay_ticks,
         mixer=Mixer(
             matrix=(rows[0][0], rows[0][1], rows[1][0], rows[1][1]),
             offset_i=0.0 if mixer is None else mixer.offset_i.value,
