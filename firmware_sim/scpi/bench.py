@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from firmware_sim.config import load_truth
 from firmware_sim.scpi.awg5200 import Awg5200
-from firmware_sim.scpi.cabling import Cabling
+from firmware_sim.scpi.cabling import Cabling, WiredPort
 from firmware_sim.scpi.gs200 import Gs200
 from firmware_sim.scpi.instrument import Instrument
 from firmware_sim.scpi.mso import Mso
 from firmware_sim.scpi.sgs100a import Sgs100a
 from qctrl.errors import ConfigError, QctrlError
-from qctrl.protocol import Port, Setup
+from qctrl.protocol import Mixer, Port, Setup
 from qctrl.units import exact_fraction
 
 if TYPE_CHECKING:
@@ -173,13 +174,20 @@ class Bench:
                 raise ConfigError(f"the line of {name} repeats after {len(line)} samples, others after {n_samples}")
             line = line + self._bias_v(name) / wired.full_scale_v if wired.kind == "flux" else line.astype(complex)
             lines[name] = np.zeros_like(line) if silent else line
-            idle = float(line[0]) if wired.kind == "flux" and n_samples else 0.0
-            ports.append(
-                Port(name, wired.kind, 1, 1, wired.full_scale_v, 1.0, 16, lo_hz.get(name) or 1e9 * silent, idle)
-            )
+            ports.append(self._port(name, wired, lo_hz.get(name), lines[name]))
         self.lines = {name: line for name, line in lines.items() if self._cabling.ports[name].kind != "acquire"}
         tick_s = 1 / exact_fraction(rate_hz)
         return Setup(self._cabling.device, tick_s.numerator, tick_s.denominator, 1, 0, "", tuple(ports)), lines
+
+    @staticmethod
+    def _port(name: str, wired: WiredPort, lo_hz: float | None, line: NDArray[Any]) -> Port:
+        """Return a port as it is fed now; its first sample is what it holds at rest."""
+        rest = complex(line[0]) if len(line) else 0j
+        port = Port(name, wired.kind, 1, 1, wired.full_scale_v, 1.0, 16)
+        if wired.kind == "flux":
+            return structs.replace(port, idle=rest.real)
+        # An oscillator that is off has no frequency; its lines are silent, so any will do.
+        return structs.replace(port, lo_hz=lo_hz or 1e9, mixer=Mixer(offset_i=rest.real, offset_q=rest.imag))
 
     def _fed(self) -> dict[str, NDArray[Any]]:
         """Return the volts of one shot of every line that a generator feeds."""

@@ -6,6 +6,7 @@ One JSON object per line, answered by one: ``{"instrument": "awg1", "fault": "de
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -81,6 +82,8 @@ class Control:
 
     def close(self) -> None:
         """End it."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _serve(self) -> None:

@@ -16,6 +16,7 @@ from firmware_sim.physics.cache import OperatorCache
 from firmware_sim.physics.engine import Engine
 from firmware_sim.physics.random import stream_key
 from firmware_sim.physics.readout import Capture
+from firmware_sim.wires import Wires
 from qctrl.errors import ConfigError
 from qctrl.protocol import SimOptions
 from qctrl.units import tuning_word
@@ -48,8 +49,8 @@ class Recorder:
     def __init__(self, truth: Truth, setup: Setup, lines: dict[str, NDArray[Any]], seed: int, run: int) -> None:
         self._truth = truth
         self._setup = setup
-        self._lines = [lines[port.name] for port in setup.ports]
-        self.n_samples = len(self._lines[0])
+        self.n_samples = max(len(line) for line in lines.values())
+        self._lines = Wires(truth, setup).apply([lines[port.name] for port in setup.ports], 0)
         self._seed = seed
         self._run = run
 
@@ -95,7 +96,7 @@ class Recorder:
     def _windows(self, feedline: str, truth: FeedlineTruth, port: str, end: int) -> list[list[Capture]]:
         """Return the captures that the readout tones amount to, window by window."""
         sent = np.asarray(self._lines[self._setup.port_index(truth.readout_port)])
-        acting = np.flatnonzero(np.abs(sent) > _SILENT)
+        acting = np.flatnonzero(np.abs(sent - sent[-1]) > _SILENT)
         if not len(acting):
             return []
         breaks = np.flatnonzero(np.diff(acting) > 1)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qctrl.config import Rack
 from qctrl.errors import ConfigError
 from qctrl.instruments.base import Driver
 from qctrl.instruments.sequencer import Sequencer
 from qctrl.transport import Client
+
+if TYPE_CHECKING:
+    from qctrl.instruments.boxes import BoxRack
 
 
 def _open_sequencer(address: str, device: str, peer_failure: Callable[[], str | None]) -> Driver:
@@ -36,16 +39,18 @@ def open_driver(kind: str, address: str, device: str, peer_failure: Callable[[],
     return _OPENERS[kind](address, device, peer_failure)
 
 
-def open_boxes(rack: Rack, device: str) -> Driver:
+def open_boxes(rack: Rack, device: str, *, run_slack_s: float = 120.0) -> BoxRack:
     """Return the driver of a rack of ordinary instruments; nothing is sent before its ``connect``.
 
     Args:
         rack: A rack whose driver is ``boxes``.
         device: Name of the device that it is wired to.
+        run_slack_s: How much longer than its shots a run may take; an emulated rack computes them.
 
     Raises:
         ConfigError: A kind of instrument is unknown, or they cannot work together.
     """
     from qctrl.instruments.boxes import BoxRack, open_box
 
-    return BoxRack(rack, device, {name: open_box(name, entry) for name, entry in rack.instruments.items()})
+    boxes = {name: open_box(name, entry) for name, entry in rack.instruments.items()}
+    return BoxRack(rack, device, boxes, run_slack_s=run_slack_s)

@@ -176,7 +176,7 @@ class Playing:
                         name=name,
                     )
                 yield None
-        until = time.monotonic() + _FINISH_S
+        until = time.monotonic() + min(_FINISH_S, self._slack_s)
         for name, generator in self._wired.generators.items():
             while isinstance(generator, Finishing) and not generator.has_played():
                 if time.monotonic() > until:

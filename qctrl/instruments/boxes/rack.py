@@ -26,8 +26,6 @@ from qctrl.version import __version__
 
 CAPABILITIES: Final = frozenset({"iq", "trace"})
 """No ``branch``: nothing decides during a shot."""
-RUN_SLACK_S: Final = 120.0
-"""A run may take this much longer than its shots last; an emulated rack computes them."""
 _POWER_DBM: Final = 10.0
 _SETTLE_S: Final = 0.001
 _B = TypeVar("_B")
@@ -44,7 +42,7 @@ class BoxRack:
         run_slack_s: How much longer than its shots a run may take, in seconds.
     """
 
-    def __init__(self, rack: Rack, device: str, boxes: Mapping[str, Box], *, run_slack_s: float = RUN_SLACK_S) -> None:
+    def __init__(self, rack: Rack, device: str, boxes: Mapping[str, Box], *, run_slack_s: float) -> None:
         self._rack = rack
         self._device = device
         self._boxes = dict(boxes)
@@ -89,6 +87,8 @@ class BoxRack:
 
     def safe_state(self) -> None:
         """Stop acquisition, then generators, then oscillators; DC levels are held."""
+        # A box that has to be connected anew for this forgets its settings: the next job configures all.
+        self._setup_hash = b""
         self._clear_run()
         order = (self._wired.digitizers, self._wired.generators, self._wired.oscillators, self._wired.sources)
         errors: list[QctrlError] = []
@@ -136,6 +136,8 @@ class BoxRack:
             ProtocolError: They do not belong together, or not to the configured Setup.
             UnsupportedInstructionError: The program decides on measured bits, which takes firmware.
         """
+        if not self._setup_hash:
+            raise InstrumentError("nothing is configured; configure the Setup first", name=self._device)
         if program.setup_hash != self._setup_hash:
             raise ProtocolError("program was assembled for another Setup than the configured one; compile it again")
         if patch is not None:
@@ -160,8 +162,8 @@ class BoxRack:
         """
         run.verify()
         setup, program = self._setup, self._program
-        if setup is None or program is None:
-            raise InstrumentError("nothing is loaded; load a program first", name=self._device)
+        if setup is None or program is None or not self._setup_hash:
+            raise InstrumentError("nothing is loaded; configure the Setup and load a program first", name=self._device)
         if run.sim is not None:
             raise InstrumentError(
                 f"rack of {self._device} is real: it cannot take the emulator's switches (seed, noise, levels)",

@@ -46,10 +46,9 @@ class YokogawaGs200(ScpiBox):
             lines = ("FUNCtion VOLTage", f"RANGe {reach!r}", f"PROTection:CURRent {_CURRENT_A!r}", "LEVel 0.0")
             self.command(*(f":SOURce:{line}" for line in lines), ":OUTPut 1")
         n_steps = max(1, math.ceil(abs(level_v - now_v) / (slew_v_s * _STEP_S)))
-        for step in range(1, n_steps + 1):
-            self.command(f":SOURce:LEVel {now_v + (level_v - now_v) * step / n_steps!r}")
-            if n_steps > 1:
-                time.sleep(_STEP_S)
+        for left in range(n_steps - 1, -1, -1):
+            self.command(f":SOURce:LEVel {level_v - (level_v - now_v) * left / n_steps!r}")
+            time.sleep(_STEP_S if n_steps > 1 else 0.0)
 
     def is_locked(self) -> bool:
         """It has no clock."""

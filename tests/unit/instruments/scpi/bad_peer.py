@@ -24,6 +24,8 @@ class BadPeer:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread, which would take one more
         self._listener.close()
         for one in self._open:
             with contextlib.suppress(OSError):

@@ -1,0 +1,321 @@
+"""Each driver against its emulated instrument over a real socket, with what can go wrong on the wire."""
+
+import time
+
+import numpy as np
+import pytest
+
+from firmware_sim.scpi.awg5200 import Awg5200
+from firmware_sim.scpi.gs200 import Gs200
+from firmware_sim.scpi.mso import Mso
+from firmware_sim.scpi.sgs100a import Sgs100a
+from firmware_sim.scpi.wire import Wire
+from qctrl.config import InstrumentLimits, RackInstrument
+from qctrl.errors import ConfigError, InstrumentError, InstrumentFault, InstrumentTimeoutError, ResourceError
+from qctrl.instruments.boxes import Acquisition, OutputSetting, Segment, ShotSequence, Step, kinds, open_box
+from qctrl.instruments.scpi import box as box_module
+from qctrl.instruments.scpi import session as session_module
+
+pytest.importorskip("pyvisa_py")
+
+KINDS = {
+    "tektronix_awg5200": (Awg5200, {"channels": {"q0.drive": (1, 2)}, "limits": InstrumentLimits(max_vpp=2.0)}),
+    "tektronix_mso": (Mso, {"channels": {"f0.acquire": (1, 2)}}),
+    "rohde_schwarz_sgs100a": (Sgs100a, {"ports": ("q0.drive",), "limits": InstrumentLimits(max_power=15.0)}),
+    "yokogawa_gs200": (Gs200, {"ports": ("q0.flux",), "limits": InstrumentLimits(max_level=0.5, max_slew=10.0)}),
+}
+
+
+class Bay:
+    """One emulated instrument on its port, and its driver."""
+
+    def __init__(self, kind, serial="S1", **changes):
+        model, options = KINDS[kind]
+        self.instrument = model("S1")
+        self.wire = Wire(self.instrument, "127.0.0.1", 0)
+        address = f"TCPIP0::127.0.0.1::{self.wire.port}::SOCKET"
+        entry = RackInstrument(**{"kind": kind, "address": address, "serial": serial, **options, **changes})
+        self.driver = open_box("box", entry)
+        self.driver.session._timeout_s = 1.0
+
+    def close(self):
+        self.driver.close()
+        self.wire.close()
+
+
+@pytest.fixture(scope="module")
+def bays():
+    """One session per kind serves all tests that do not break it."""
+    found = {kind: Bay(kind) for kind in KINDS}
+    for bay in found.values():
+        bay.driver.connect()
+    yield found
+    for bay in found.values():
+        bay.close()
+
+
+@pytest.fixture
+def awg(bays):
+    bay = bays["tektronix_awg5200"]
+    if not bay.driver.is_connected():
+        bay.driver.connect()
+    return bay
+
+
+def wave(seed, n=2400):
+    return np.random.default_rng(seed).uniform(-1, 1, n).astype(np.float32)
+
+
+def test_generator_gets_exactly_the_samples_and_only_once(awg, monkeypatch):
+    monkeypatch.setattr("qctrl.instruments.scpi.tektronix_awg5200.MAX_BLOCK_BYTES", 4096)
+    segment = Segment("a", wave(1), (np.arange(2400) < 100).astype(np.uint8))
+    assert awg.driver.upload(segment)
+    assert not awg.driver.upload(segment)
+    held = awg.instrument.waveforms["a"]
+    np.testing.assert_array_equal(held.samples, segment.samples)
+    np.testing.assert_array_equal(held.markers, np.where(np.arange(2400) < 100, 64, 0))
+
+
+def test_generator_plays_its_sequence_after_the_trigger(awg):
+    driver, instrument = awg.driver, awg.instrument
+    limits = driver.configure(1e9, [OutputSetting(1, 0.5, 16), OutputSetting(2, 0.5, 15)])
+    assert (limits.min_samples, limits.granularity) == (2400, 1)
+    for name in "xyz":
+        driver.upload(Segment(name, wave(ord(name))))
+    driver.load(ShotSequence((1, 2), (Step(("x", "y")), Step(("z", "z"), 3)), Step(("z", "z")), 77))
+    instrument.on_trigger = instrument.begin
+    driver.arm()
+    assert (driver.run_state(), driver.has_played()) == ("waiting", False)
+    driver.trigger()
+    assert not driver.has_played()
+    instrument.end()
+    assert driver.has_played()
+    shot = instrument.shot(2)
+    assert (len(shot.volts), shot.repeats) == (4 * 2400, 77)
+    assert np.abs(shot.volts[:2400] - 0.5 * wave(ord("y"))).max() < 0.5 / 2**14
+    driver.safe_state()
+    driver.safe_state()
+    assert (driver.are_outputs_on(), driver.run_state()) == (False, "stopped")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1.0001, -1.5])
+def test_sample_beyond_full_scale_is_refused_before_it_is_sent(awg, value):
+    samples = wave(3)
+    samples[17] = value
+    before = len(awg.instrument.waveforms)
+    with pytest.raises(ResourceError, match=r"sample 17 of a waveform is .*; it must be within -1 and 1"):
+        awg.driver.upload(Segment("bad", samples))
+    assert len(awg.instrument.waveforms) == before
+
+
+def test_amplitude_beyond_the_limit_is_refused_before_it_is_sent(awg):
+    before = awg.instrument.channels[1].vpp
+    with pytest.raises(ResourceError, match=r"channel 1 of 2\.2 V peak to peak is beyond its limit of 2 V"):
+        awg.driver.configure(1e9, [OutputSetting(1, 1.1, 16)])
+    assert awg.instrument.channels[1].vpp == before
+
+
+def test_corrupted_waveform_is_found_by_reading_it_back(awg, monkeypatch):
+    real = awg.instrument.read_samples
+    commands = [c for c in awg.instrument._commands if c.act == real]
+    awg.instrument._commands.remove(commands[0])
+    broken = type(commands[0])(commands[0].pattern, lambda *a: real(*a)[:-1] + b"\x01")
+    awg.instrument._commands.insert(0, broken)
+    with pytest.raises(InstrumentError, match="waveform c reads back otherwise than it was sent"):
+        awg.driver.upload(Segment("c", wave(4)))
+    awg.instrument._commands.remove(broken)
+    awg.instrument._commands.append(commands[0])
+    awg.driver.connect()
+
+
+def test_error_in_the_queue_fails_the_group_with_its_text_and_is_drained(awg):
+    awg.instrument.push(-222, "Data out of range;something")
+    awg.instrument.push(-310, "System error")
+    with pytest.raises(InstrumentFault, match=r"box at .* reports -222, Data out of range;something; -310, System"):
+        awg.driver.command("CLOCk:SRATe 1e9")
+    awg.driver.command("CLOCk:SRATe 1e9")
+
+
+def test_overflown_error_queue_is_a_failure(awg):
+    for _ in range(40):
+        awg.instrument.push(-100, "x")
+    with pytest.raises(InstrumentFault, match="-350, Queue overflow"):
+        awg.driver.command("CLOCk:SRATe 1e9")
+    assert awg.driver.drain_errors() == []
+
+
+def test_late_reply_is_never_used(awg):
+    awg.wire.faults.delay_s = 1.3
+    with pytest.raises(InstrumentTimeoutError):
+        awg.driver.session.ask("WLISt:SIZE?")
+    awg.wire.faults.delay_s = 0.0
+    assert not awg.driver.is_connected()
+    assert awg.driver.connect().model == "AWG5208"
+    assert awg.driver.session.ask("AWGControl:RSTate?") == "0"
+
+
+def test_generator_that_stops_reading_is_given_up(awg, monkeypatch):
+    monkeypatch.setattr(session_module, "_SLOWEST_B_S", 1e8)
+    awg.wire.faults.stop_reading_at = 100_000
+    began = time.monotonic()
+    with pytest.raises(InstrumentTimeoutError):
+        awg.driver.upload(Segment("d", wave(5, 4 << 20)))
+    assert time.monotonic() - began < 10
+    awg.wire.faults.stop_reading_at = None
+    awg.driver.connect()
+    assert awg.driver.upload(Segment("d", wave(5)))
+
+
+def test_connection_torn_in_a_block_leads_to_a_whole_new_upload(awg):
+    awg.wire.faults.drop_at = 5000
+    with pytest.raises(InstrumentError):
+        awg.driver.upload(Segment("e", wave(6)))
+    awg.driver.connect()
+    assert awg.driver.upload(Segment("e", wave(6)))
+    np.testing.assert_array_equal(awg.instrument.waveforms["e"].samples, wave(6))
+
+
+def test_power_cycle_is_noticed_and_everything_uploaded_again(awg):
+    awg.driver.upload(Segment("f", wave(7)))
+    awg.instrument.power_cycle()  # so fast that the connection survived
+    assert not awg.driver.is_connected()
+    awg.driver.connect()
+    assert awg.driver.upload(Segment("f", wave(7)))
+
+
+@pytest.mark.parametrize(
+    ("identity", "text"),
+    [
+        ("ACME,AWG5208,S1,1", "a ACME AWG5208 answers, which is no tektronix_awg5200"),
+        ("TEKTRONIX,AWG7122,S1,1", "a TEKTRONIX AWG7122 answers"),
+        ("TEKTRONIX,AWG5208,S2,1", "serial number S2 answers, not S1"),
+    ],
+)
+def test_wrong_instrument_behind_the_address_is_left_alone(awg, identity, text):
+    awg.instrument.identity = identity
+    awg.instrument.channels[1].vpp = 1.25
+    try:
+        with pytest.raises(InstrumentError, match=text):
+            awg.driver.connect()
+        assert awg.instrument.channels[1].vpp == 1.25
+        assert not awg.driver.session.is_open
+    finally:
+        awg.instrument.identity = None
+        awg.driver.connect()
+
+
+def test_refused_connection_is_an_error(awg):
+    awg.wire.faults.refuses = True
+    with pytest.raises(InstrumentError):
+        awg.driver.connect()
+    awg.wire.faults.refuses = False
+    awg.driver.connect()
+
+
+def test_health_says_what_is_wrong(awg):
+    awg.instrument.reference_locked = False
+    awg.instrument.push(-300, "Device error")
+    health = awg.driver.health()
+    assert (health.reference_locked, health.errors, health.limits) == (False, ("-300, Device error",), "2 Vpp")
+    awg.instrument.reference_locked = True
+    assert awg.driver.health().errors == ()
+
+
+ACQUISITION = Acquisition((1, 2), 0.5, 1e9, 1e-7, 120)
+
+
+@pytest.fixture
+def mso(bays):
+    bay = bays["tektronix_mso"]
+    if not bay.driver.is_connected():
+        bay.driver.connect()
+    bay.instrument.frames_short, bay.wire.faults.extra_length = 0, 0
+    return bay
+
+
+def test_digitizer_brings_the_volts_of_every_frame(mso, monkeypatch):
+    monkeypatch.setattr("qctrl.instruments.scpi.tektronix_mso.MAX_BLOCK_BYTES", 1000)
+    most = mso.driver.configure(ACQUISITION)
+    assert most == 62_500_000 // (4 * 120)
+    mso.driver.arm(9)
+    assert mso.driver.acquired() == 0
+    volts = np.random.default_rng(2).uniform(-0.4, 0.4, (2, 9, 120))
+    mso.instrument.acquire({1: volts[0], 2: volts[1]})
+    assert mso.driver.acquired() == 9
+    assert np.abs(mso.driver.fetch(9) - volts).max() < 0.1 / 6400
+
+
+def test_overdriven_digitizer_is_an_error_with_its_place(mso):
+    mso.driver.configure(ACQUISITION)
+    mso.driver.arm(4)
+    volts = np.zeros((4, 120))
+    volts[2, 33] = 3.0
+    mso.instrument.acquire({1: volts, 2: volts})
+    with pytest.raises(InstrumentError, match="channel 1 is overdriven in frame 3, sample 33; attenuate"):
+        mso.driver.fetch(4)
+
+
+def test_fewer_frames_than_armed_are_never_padded(mso):
+    mso.driver.configure(ACQUISITION)
+    mso.driver.arm(4)
+    mso.instrument.frames_short = 1
+    mso.instrument.acquire({1: np.zeros((4, 120)), 2: np.zeros((4, 120))})
+    assert mso.driver.acquired() == 3
+    with pytest.raises(InstrumentError, match="channel 1 gave 720 bytes, 960 were expected of frames 1 to 4"):
+        mso.driver.fetch(4)
+
+
+def test_block_of_a_wrong_length_is_refused(mso):
+    mso.driver.configure(ACQUISITION)
+    mso.driver.arm(4)
+    mso.instrument.acquire({1: np.zeros((4, 120)), 2: np.zeros((4, 120))})
+    mso.wire.faults.extra_length = 7
+    with pytest.raises(InstrumentError):
+        mso.driver.fetch(4)
+
+
+def test_oscillator_keeps_its_limit(bays):
+    bay = bays["rohde_schwarz_sgs100a"]
+    bay.driver.configure(4.9e9, 13.0)
+    assert (bay.instrument.frequency_hz, bay.instrument.power_dbm, bay.instrument.reference) == (4.9e9, 13.0, "EXT")
+    with pytest.raises(ResourceError, match="power of 16 dBm is beyond its limit of 15 dBm"):
+        bay.driver.configure(5e9, 16.0)
+    assert bay.instrument.frequency_hz == 4.9e9
+    bay.driver.switch_on()
+    assert bay.driver.health().outputs_on
+    bay.driver.safe_state()
+    assert not bay.instrument.on
+
+
+def test_source_ramps_within_its_slew_and_holds(bays):
+    bay = bays["yokogawa_gs200"]
+    began = time.monotonic()
+    bay.driver.ramp(0.4)
+    bay.driver.ramp(-0.1)
+    took_s = time.monotonic() - began
+    steps = np.abs(np.diff(bay.instrument.levels_v))
+    assert steps.max() <= 10.0 * 0.02 + 1e-12
+    assert took_s >= 0.9 / 10.0
+    with pytest.raises(ResourceError, match=r"level of 0\.6 V is beyond its limit of 0\.5 V"):
+        bay.driver.ramp(0.6)
+    bay.driver.safe_state()
+    assert (bay.instrument.on, bay.instrument.level_v) == (True, -0.1)
+
+
+def test_unknown_kind_names_the_known_ones_and_other_packages_may_bring_theirs(monkeypatch):
+    entry = RackInstrument(kind="acme_awg", address="A")
+    with pytest.raises(ConfigError, match=r"driver 'acme_awg' does not exist; known: rohde_.*entry point in the group"):
+        open_box("awg9", entry)
+
+    class Point:
+        name = "acme_awg"
+
+        def load(self):
+            return lambda name, entry: (name, entry.kind)
+
+    monkeypatch.setattr(kinds, "entry_points", lambda group: [Point()])
+    assert open_box("awg9", entry) == ("awg9", "acme_awg")
+
+
+def test_blocks_stay_below_every_limit_on_the_wire():
+    assert box_module.MAX_BLOCK_BYTES <= 64 << 20
