@@ -117,7 +117,7 @@ def test_a_parametric_delay_transpiles_once_and_is_rounded_when_bound(level: int
     for value in np.linspace(0, 3, 7):
         assert_on_grid(device.compile(rounding.run(isa.assign_parameters([value]))))
     assert_on_grid(device.compile(isa.assign_parameters([1.0])))
-    with pytest.raises(TimingError, match="ticks of .* it must be a whole number: give"):
+    with pytest.raises(TimingError, match=r"ticks of .* it must be a whole number: give"):
         device.compile(isa.assign_parameters([0.33333]))
 
 
