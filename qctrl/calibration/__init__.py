@@ -1,10 +1,11 @@
 """What was measured about a device: schema, loader, and the indexed view the other rooms read."""
 
 from qctrl.calibration.coherence import Coherence, coherence_limit
+from qctrl.calibration.cross_resonance import CrossResonance
 from qctrl.calibration.document import Document, Edge, Qubit, Timing
 from qctrl.calibration.dump import dump
 from qctrl.calibration.find import default_search, find_device, list_devices
-from qctrl.calibration.gates import ComposedGate, FluxCz, PulseGate, VirtualZ, Waveform
+from qctrl.calibration.gates import ComposedGate, FluxCz, FractionalGate, PulseGate, VirtualZ, Waveform
 from qctrl.calibration.load import load, loads
 from qctrl.calibration.readout import (
     ActiveReset,
@@ -22,9 +23,11 @@ __all__ = [
     "ClassDiscriminator",
     "Coherence",
     "ComposedGate",
+    "CrossResonance",
     "Document",
     "Edge",
     "FluxCz",
+    "FractionalGate",
     "LinearDiscriminator",
     "MatrixValue",
     "PassiveReset",

@@ -10,14 +10,15 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
+from qctrl.calibration.edge_gates import AnyEdgeGate, EdgeGateName, check_edge_gate, check_ends
 from qctrl.calibration.gates import (
-    AnyEdgeGate,
     AnyQubitGate,
     ComposedGate,
+    FluxCz,
+    FractionalGate,
     Padding,
     PulseGate,
     QubitGate,
-    VirtualZ,
     Waveform,
 )
 from qctrl.calibration.grid import grid_fault
@@ -44,6 +45,8 @@ from qctrl.units import clock_period
 MAX_QUBITS = 4096
 
 Grid = Annotated[int, Field(ge=1, le=1_000_000)]
+_KINDS: dict[str, tuple[str, ...]] = {"rz": ("virtual_z",), "rx": ("fractional",)}
+_PLAYED = ("pulse", "compose")
 
 
 class Device(StrictModel):
@@ -130,18 +133,17 @@ class Qubit(StrictModel):
     flux: Flux = Flux()
     ports: QubitPorts = QubitPorts()
     resonator: Resonator = Resonator()
-    gates: Annotated[dict[Literal["rz", "sx", "x"], AnyQubitGate], Field(default_factory=dict)]
+    gates: Annotated[dict[Literal["rz", "sx", "x", "rx"], AnyQubitGate], Field(default_factory=dict)]
     readout: Readout | None = None
     reset: Annotated[PassiveReset | ActiveReset, Field(discriminator="kind")] | None = None
 
     @model_validator(mode="after")
     def _check_gates(self) -> Qubit:
         for name, gate in self.gates.items():
-            if isinstance(gate, VirtualZ) != (name == "rz"):
-                supported = "virtual_z" if name == "rz" else "pulse, compose"
-                raise problem(
-                    f"gate {name} cannot be of kind {gate.kind}", f"supported: {supported}", "gates", name, "kind"
-                )
+            supported = _KINDS.get(name, _PLAYED)
+            if gate.kind not in supported:
+                remedy = f"supported: {', '.join(supported)}"
+                raise problem(f"gate {name} cannot be of kind {gate.kind}", remedy, "gates", name, "kind")
             if isinstance(gate, ComposedGate):
                 self._check_parts(name, gate)
         return self
@@ -150,7 +152,7 @@ class Qubit(StrictModel):
         gates: dict[str, QubitGate] = {**self.gates}
         for place, part in enumerate(gate.of):
             found = gates.get(part)
-            if found is None or isinstance(found, ComposedGate):
+            if found is None or isinstance(found, ComposedGate | FractionalGate):
                 raise problem(
                     f"{part!r} is no pulse gate of this qubit",
                     "name sx or x with a pulse",
@@ -182,15 +184,12 @@ class Edge(StrictModel):
     operational: bool = True
     coupler: Coupler | None = None
     zz: Shift | None = None
-    gates: Annotated[dict[Literal["cz"], AnyEdgeGate], Field(default_factory=dict)]
+    gates: Annotated[dict[EdgeGateName, AnyEdgeGate], Field(default_factory=dict)]
 
     @model_validator(mode="after")
-    def _check_coupler(self) -> Edge:
+    def _check_gates(self) -> Edge:
         for name, gate in self.gates.items():
-            if gate.coupler_waveform is not None and self.coupler is None:
-                raise problem(
-                    "edge has no coupler to play this on", "add coupler: {port: ...}", "gates", name, "coupler_waveform"
-                )
+            check_edge_gate(name, gate, self.coupler)
         return self
 
 
@@ -253,18 +252,8 @@ class Document(StrictModel):
             if ends[0] == ends[1] or "-".join(reversed(ends)) in self.edges:
                 raise problem("an edge joins two qubits and stands once", "remove this one", "edges", name)
             for gate_name, gate in edge.gates.items():
-                for end in gate.virtual_z:
-                    if end not in ends:
-                        raise problem(
-                            f"qubit {end} is not of this edge",
-                            f"use {' or '.join(ends)}",
-                            "edges",
-                            name,
-                            "gates",
-                            gate_name,
-                            "virtual_z",
-                            end,
-                        )
+                qubits = {end: self.qubits[end] for end in ends}
+                check_ends(gate_name, gate, qubits, ("edges", name, "gates", gate_name))
         return self
 
 
@@ -273,7 +262,7 @@ def _durations(document: Document) -> Iterator[tuple[float, bool, tuple[str, ...
     for name, qubit in document.qubits.items():
         start = ("qubits", name)
         for gate_name, gate in qubit.gates.items():
-            if isinstance(gate, PulseGate):
+            if isinstance(gate, PulseGate | FractionalGate):
                 yield from _pulse(gate.waveform, gate.padding, (*start, "gates", gate_name))
         if qubit.readout is not None:
             readout, path = qubit.readout, (*start, "readout")
@@ -281,11 +270,11 @@ def _durations(document: Document) -> Iterator[tuple[float, bool, tuple[str, ...
             yield readout.acquisition.delay, False, (*path, "acquisition", "delay")
             yield readout.acquisition.duration, True, (*path, "acquisition", "duration")
     for name, edge in document.edges.items():
-        for gate_name, flux in edge.gates.items():
+        for gate_name, edge_gate in edge.gates.items():
             path = ("edges", name, "gates", gate_name)
-            yield from _pulse(flux.waveform, flux.padding, path)
-            if flux.coupler_waveform is not None:
-                yield flux.coupler_waveform.duration, True, (*path, "coupler_waveform", "duration")
+            yield from _pulse(edge_gate.waveform, edge_gate.padding, path)
+            if isinstance(edge_gate, FluxCz) and edge_gate.coupler_waveform is not None:
+                yield edge_gate.coupler_waveform.duration, True, (*path, "coupler_waveform", "duration")
 
 
 def _pulse(

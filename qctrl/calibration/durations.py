@@ -9,8 +9,9 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
+from qctrl.calibration.cross_resonance import CrossResonance, Part
 from qctrl.calibration.document import Qubit, Timing
-from qctrl.calibration.gates import ComposedGate, EdgeGate, FluxCz, QubitGate, VirtualZ
+from qctrl.calibration.gates import ComposedGate, FluxCz, QubitGate, VirtualZ
 from qctrl.calibration.grid import on_grid, ticks
 from qctrl.calibration.readout import PassiveReset
 from qctrl.units import clock_period
@@ -26,7 +27,7 @@ def capture_step(timing: Timing) -> int:
     return math.lcm(pulse_step(timing), timing.acquire_alignment)
 
 
-def gate_ticks(gate: QubitGate | EdgeGate, parts: Mapping[str, QubitGate], timing: Timing) -> int:
+def gate_ticks(gate: QubitGate | FluxCz, parts: Mapping[str, QubitGate], timing: Timing) -> int:
     """Return the duration of a gate, in ticks.
 
     Args:
@@ -44,6 +45,34 @@ def gate_ticks(gate: QubitGate | EdgeGate, parts: Mapping[str, QubitGate], timin
     dt_s = clock_period(timing.dt)
     silence = ticks(gate.padding.before, dt_s) + ticks(gate.padding.after, dt_s)
     return on_grid(max(ticks(duration_s, dt_s) for duration_s in durations_s) + silence, pulse_step(timing))
+
+
+def cross_resonance_ticks(
+    gate: CrossResonance, name: str, ends: tuple[Qubit, Qubit], timing: Timing
+) -> tuple[tuple[tuple[int, Part], ...], int]:
+    """Return when each part of a cross-resonance gate starts, and how long the gate lasts, in ticks.
+
+    Args:
+        gate: The gate.
+        name: Its key, which says what is made of the tones.
+        ends: Control and target.
+        timing: The device's time grid.
+    """
+    dt_s, step = clock_period(timing.dt), pulse_step(timing)
+    tone = on_grid(ticks(gate.waveform.duration, dt_s), step)
+    control: dict[str, QubitGate] = {**ends[0].gates}
+    target: dict[str, QubitGate] = {**ends[1].gates}
+    starts: list[tuple[int, Part]] = []
+    at = round(ticks(gate.padding.before, dt_s))
+    for moment in gate.moments(name):
+        starts += [(at, part) for part in moment]
+        lasts = {Part.TONE: tone, Part.FLIPPED_TONE: tone}
+        for part in set(moment) - set(lasts):
+            lasts[part] = gate_ticks(
+                *((control["x"], control) if part == Part.FLIP else (target["sx"], target)), timing
+            )
+        at += max(lasts[part] for part in moment)
+    return tuple(starts), on_grid(at + ticks(gate.padding.after, dt_s), step)
 
 
 def measure_ticks(qubit: Qubit, timing: Timing) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -9,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from qctrl.calibration.values import (
     Amplitude,
     Angle,
+    AngleBounds,
     Beta,
     Identifier,
     PortName,
@@ -51,7 +53,7 @@ class Waveform(StrictModel):
     """Duration of each edge, in s; 0 is a hard edge."""
     phase: Radians = 0.0
     detuning: Annotated[float, number("Hz"), within(-5e9, 5e9, "Hz")] = 0.0
-    """Offset of the carrier from the frame's frequency, in Hz."""
+    """Offset of the carrier from the frame's frequency, in Hz; the frame's phase holds at the start of the pulse."""
 
     @model_validator(mode="after")
     def _check_parameters(self) -> Waveform:
@@ -69,9 +71,9 @@ class Waveform(StrictModel):
 
     @property
     def parameters(self) -> tuple[tuple[str, float], ...]:
-        """Parameters of the envelope in its own order, in s; the amplitude is not among them."""
-        found = ((name, getattr(self, name)) for name in _PARAMETERS[self.shape])
-        return tuple((name, _plain(value)) for name, value in found)
+        """Parameters of the envelope in its own order, in s, and a detuning in Hz; the amplitude is not among them."""
+        found = [(name, _plain(getattr(self, name))) for name in _PARAMETERS[self.shape]]
+        return (*found, ("detuning", self.detuning)) if self.detuning else tuple(found)
 
 
 def _plain(value: Value | float | None) -> float:
@@ -110,10 +112,48 @@ class ComposedGate(StrictModel):
     error: Probability | None = None
 
 
-class FluxCz(StrictModel):
-    """A flux pulse, optionally with one on the coupler, then virtual Z on both qubits."""
+class FractionalGate(StrictModel):
+    """A rotation about X by any angle in bounds: the pulse of half a turn, its amplitude scaled by ``angle / pi``."""
 
-    kind: Literal["flux_cz"]
+    kind: Literal["fractional"]
+    waveform: Waveform
+    """That of an angle of pi."""
+    angle_bounds: AngleBounds
+    padding: Padding = Padding()
+    error: Probability | None = None
+
+    @model_validator(mode="after")
+    def _check_reach(self) -> FractionalGate:
+        check_reach(self.waveform, self.angle_bounds, math.pi)
+        return self
+
+
+def check_reach(waveform: Waveform, bounds: tuple[float, float], full_rad: float) -> None:
+    """Refuse bounds at which a scaled amplitude would exceed full scale.
+
+    Args:
+        waveform: Its amplitude is that of ``full_rad``.
+        bounds: Lowest and highest angle, in rad.
+        full_rad: Angle that the waveform gives unscaled.
+    """
+    largest = max(map(abs, bounds))
+    amp = abs(waveform.amp.value) * largest / full_rad
+    if amp > 1:
+        limit = full_rad / abs(waveform.amp.value)
+        raise problem(
+            f"an angle of {largest:g} rad needs an amp of {amp:g}, the limit is 1",
+            f"stay within {limit:g} rad",
+            "angle_bounds",
+        )
+
+
+class FluxCz(StrictModel):
+    """A flux pulse, then virtual Z on both qubits.
+
+    ``flux_cz`` moves a qubit, and optionally the coupler at the same time; ``coupler_cz`` moves the coupler alone.
+    """
+
+    kind: Literal["flux_cz", "coupler_cz"]
     symmetric: bool = True
     """Also serves the reversed pair."""
     actuate: PortName
@@ -139,8 +179,7 @@ class FluxCz(StrictModel):
         return self
 
 
-QubitGate = VirtualZ | PulseGate | ComposedGate
-EdgeGate = FluxCz
+QubitGate = VirtualZ | PulseGate | ComposedGate | FractionalGate
 
 
 def kinds(*supported: str) -> BeforeValidator:
@@ -155,5 +194,4 @@ def kinds(*supported: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-AnyQubitGate = Annotated[QubitGate, Field(discriminator="kind"), kinds("virtual_z", "pulse", "compose")]
-AnyEdgeGate = Annotated[EdgeGate, kinds("flux_cz")]
+AnyQubitGate = Annotated[QubitGate, Field(discriminator="kind"), kinds("virtual_z", "pulse", "compose", "fractional")]

@@ -55,8 +55,8 @@ def _edge_reason(name: str, edge: Edge, reasons: dict[str, str]) -> str:
         if end in reasons:
             return f"qubit {end}: {reasons[end]}"
     if not edge.gates:
-        return "no gate cz"
-    return "error of cz is 1" if any(_useless(gate.error) for gate in edge.gates.values()) else ""
+        return "no gates"
+    return next((f"error of {key} is 1" for key, gate in edge.gates.items() if _useless(gate.error)), "")
 
 
 def _useless(error: Value | None) -> bool:

@@ -36,6 +36,17 @@ NonNegative = Annotated[float, number(), Field(ge=0)]
 Radians = Annotated[float, number("rad"), within(-1e3, 1e3, "rad")]
 
 
+def _check_bounds(bounds: tuple[float, ...]) -> tuple[float, ...]:
+    low, high = bounds
+    if not low <= 0 <= high or low == high:
+        raise problem(f"bounds [{low:g}, {high:g}] do not hold 0 and more", "write the lowest, then the highest angle")
+    return bounds
+
+
+AngleBounds = Annotated[tuple[Radians, Radians], Field(strict=False), AfterValidator(_check_bounds)]
+"""Lowest and highest angle of a fractional gate, both included, in rad."""
+
+
 class Value(StrictModel):
     """A number and where it comes from; a bare number in the file has none of the rest."""
 

@@ -12,9 +12,11 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from qctrl.calibration.coherence import Coherence, coherence_limit, coherence_of
+from qctrl.calibration.cross_resonance import CrossResonance
 from qctrl.calibration.document import Document, Edge, Qubit, Timing
-from qctrl.calibration.durations import gate_ticks, measure_ticks, reset_ticks
-from qctrl.calibration.gates import ComposedGate, EdgeGate, QubitGate, VirtualZ
+from qctrl.calibration.durations import cross_resonance_ticks, gate_ticks, measure_ticks, reset_ticks
+from qctrl.calibration.edge_gates import EdgeGate
+from qctrl.calibration.gates import ComposedGate, FractionalGate, QubitGate, VirtualZ
 from qctrl.calibration.liveness import demoted
 from qctrl.calibration.staleness import stale
 from qctrl.errors import CalibrationError
@@ -110,12 +112,13 @@ class Calibration:
         return tuple(found)
 
     def operations(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """Return (gate, qubits) of every live gate, in index order; reversed pairs are not repeated."""
+        """Return (gate, qubits) of every live gate, in index order, each pair in the gate's own direction."""
         found: list[tuple[str, tuple[int, ...]]] = []
         for index in self.live_qubits:
             found += [(name, (index,)) for name in sorted(self.live_qubit(index).gates)]
         for pair in self.live_edges:
-            found += [(name, pair) for name in sorted(self.document.edges[self.edge_names[pair]].gates)]
+            table: dict[str, EdgeGate] = {**self.document.edges[self.edge_names[pair]].gates}
+            found += [(name, self._direction(table[name], pair)) for name in sorted(table)]
         return tuple(found)
 
     def live_qubit(self, index: int) -> Qubit:
@@ -147,7 +150,7 @@ class Calibration:
         """Return how a live gate is played.
 
         Args:
-            name: ``rz``, ``sx``, ``x`` or ``cz``.
+            name: ``rz``, ``sx``, ``x``, ``rx``, ``cz``, ``ecr``, ``cx``, ``rzx`` or ``rzz``.
             qubits: Its qubits, in order.
 
         Raises:
@@ -177,6 +180,9 @@ class Calibration:
         """
         if name not in ("measure", "reset"):
             gate = self.gate(name, qubits)
+            if isinstance(gate, CrossResonance):
+                known = self.document.qubits
+                return cross_resonance_ticks(gate, name, (known[gate.control], known[gate.target]), self.timing)[1]
             parts = self.live_qubit(qubits[0]).gates if len(qubits) == 1 else {}
             return gate_ticks(gate, {**parts}, self.timing)
         qubit = self.live_qubit(qubits[0])
@@ -184,6 +190,15 @@ class Calibration:
         if found is None:
             raise CalibrationError(f"{self._start()} has no {name} on qubit {qubits[0]}; add it to the calibration")
         return found
+
+    def angle_bounds(self, name: str, qubits: tuple[int, ...]) -> tuple[float, float] | None:
+        """Return the lowest and highest angle of a live gate, in rad; ``None`` if it takes no bounded angle.
+
+        Raises:
+            CalibrationError: The gate does not exist there.
+        """
+        gate = self.gate(name, qubits)
+        return gate.angle_bounds if isinstance(gate, FractionalGate | CrossResonance) else None
 
     def error(self, name: str, qubits: tuple[int, ...]) -> float | None:
         """Return the error of an operation: measured, else composed, else the coherence limit, else ``None``."""
@@ -260,8 +275,8 @@ class Calibration:
         )
 
     def _edge_gate(self, name: str, pair: Pair) -> EdgeGate | None:
-        for ordered, reversed_ in ((pair, False), (pair[::-1], True)):
-            edge_name = self.edge_names.get((ordered[0], ordered[1]))
+        for ordered in (pair, (pair[1], pair[0])):
+            edge_name = self.edge_names.get(ordered)
             if edge_name is None:
                 continue
             if edge_name in self.demoted:
@@ -271,8 +286,15 @@ class Calibration:
                 )
             table: dict[str, EdgeGate] = {**self.document.edges[edge_name].gates}
             gate = table.get(name)
-            return gate if gate is not None and (gate.symmetric or not reversed_) else None
+            serves = gate is not None and (gate.symmetric or self._direction(gate, ordered) == pair)
+            return gate if serves else None
         return None
+
+    def _direction(self, gate: EdgeGate, pair: Pair) -> Pair:
+        """Return the qubits of a gate in its own order: control and target, else as in the name of the edge."""
+        if not isinstance(gate, CrossResonance):
+            return pair
+        return self.document.qubits[gate.control].index, self.document.qubits[gate.target].index
 
     def _start(self) -> str:
         return f"device {self.name} ({self.id})"

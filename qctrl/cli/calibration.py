@@ -56,7 +56,7 @@ def show(source: SourceArgument, *, as_json: JsonOption = False) -> None:
     typer.echo(f"{calibration.name}, calibration {calibration.id}, dt {float(calibration.dt_s) * 1e9:g} ns")
     header = ("qubit", "frequency/GHz", "anharm./MHz", "T1/us", "T2/us", "sx error", "x error", "readout error")
     print_columns((_qubit_row(calibration, index) for index in calibration.live_qubits), header=header)
-    edges = [_edge_row(calibration, pair) for pair in calibration.live_edges]
+    edges = [_edge_row(calibration, name, qubits) for name, qubits in calibration.operations() if len(qubits) == 2]
     if edges:
         print_columns(edges, header=("edge", "gate", "error", "duration/ns"))
     for name, reason in calibration.demoted.items():
@@ -128,9 +128,9 @@ def _qubit_row(calibration: Calibration, index: int) -> tuple[str, ...]:
     )
 
 
-def _edge_row(calibration: Calibration, pair: tuple[int, int]) -> tuple[str, ...]:
-    duration_s = float(calibration.duration_ticks("cz", pair) * calibration.dt_s)
-    return (f"{pair[0]}-{pair[1]}", "cz", *_errors(calibration, ("cz",), pair), f"{duration_s * 1e9:g}")
+def _edge_row(calibration: Calibration, name: str, pair: tuple[int, ...]) -> tuple[str, ...]:
+    duration_s = float(calibration.duration_ticks(name, pair) * calibration.dt_s)
+    return (f"{pair[0]}-{pair[1]}", name, *_errors(calibration, (name,), pair), f"{duration_s * 1e9:g}")
 
 
 def _errors(calibration: Calibration, names: tuple[str, ...], qubits: tuple[int, ...]) -> Iterator[str]:

@@ -77,6 +77,7 @@ def assemble(pulses: PulseProgram, setup: Setup) -> CompiledProgram:
         rows=pulses.rows,
         values=bind_values(pulses, rack, wired, table) if pulses.values else (),
         bounds=bounds,
+        angles=pulses.angles,
     )
 
 

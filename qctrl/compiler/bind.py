@@ -32,11 +32,13 @@ def bind(program: CompiledProgram, values: ArrayLike) -> Patch:
         One row of words per binding, in C order of ``shape``.
 
     Raises:
-        CompileError: The shape is wrong, or a value or an angle is not finite.
+        CompileError: The shape is wrong, a value or an angle is not finite, or an angle is out of its gate's bounds.
         ResourceError: An angle is beyond the range of a phase, or an amplitude or a frequency beyond the rack's.
     """
     plan = _PLANS.get((program.rows, program.expressions), lambda: _plan(program))
     columns = _checked(program, values, plan)
+    for angle in program.angles:
+        angle.check(columns, program.parameters)
     angles_rad = columns if plan.computed is None else _angles(program, columns, plan.computed)
     words = np.empty((len(columns), len(plan.column)), dtype=np.uint32)
     if _kernels.bind_rows(angles_rad, plan.column, plan.previous, words) >= 0:

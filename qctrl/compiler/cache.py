@@ -99,6 +99,7 @@ class CompileCache:
             _identity(gates.flow),
             gates.sites,
             gates.expressions,
+            gates.angles,
             gates.n_qubits,
             gates.interface,
             calibration.hash,

@@ -10,7 +10,8 @@ import numpy as np
 from qctrl.compiler.custom_gates import structural_parameters
 from qctrl.compiler.identity_cache import IdentityCache
 from qctrl.compiler.port_roles import resolve_frame, role_of
-from qctrl.compiler.sites import Site, SiteCapture, SiteFrame, SitePlay, SiteShift, SiteTune, block_grid_ticks
+from qctrl.compiler.site import Site, SiteCapture, SiteFrame, SitePlay, SiteShift, SiteTune
+from qctrl.compiler.sites import block_grid_ticks
 from qctrl.errors import CompileError, ResourceError, TimingError
 from qctrl.ir.expression import Expression
 from qctrl.ir.gate_program import GateSite
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from qctrl.calibration import Calibration
-    from qctrl.compiler.sites import SiteAction
+    from qctrl.compiler.site import SiteAction
     from qctrl.protocol import Port, Setup
     from qctrl.pulse import CustomGate, Frame, Step, Waveform
 

@@ -32,7 +32,7 @@ class DeviceTable:
     """Sites of a device, numbered; every array is read-only."""
 
     sites: tuple[GateSite, ...]
-    """All gates, measurements and resets on all live qubits and edges, in both orders where both are allowed."""
+    """All gates without bounded angles, measurements and resets on all live qubits and edges, in all allowed orders."""
     index: Mapping[GateSite, int]
     """Number of each site."""
     names: NDArray[np.uint64]
@@ -78,6 +78,8 @@ def device_table(calibration: Calibration) -> DeviceTable:
 def _sites(calibration: Calibration) -> tuple[GateSite, ...]:
     found: list[GateSite] = []
     for name, qubits in calibration.operations():
+        if calibration.angle_bounds(name, qubits) is not None:  # the fast reader knows no angle but that of rz
+            continue
         found.append(GateSite(name, qubits))
         if len(qubits) == 2 and _exists(calibration, name, qubits[::-1]):
             found.append(GateSite(name, qubits[::-1]))

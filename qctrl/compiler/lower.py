@@ -10,6 +10,7 @@ import numpy as np
 from qiskit.circuit import Parameter, ParameterExpression, QuantumCircuit
 
 from qctrl.compiler._capi_kernels import LONGEST_RAD
+from qctrl.compiler.angles import Angles
 from qctrl.compiler.capi import UNITS, circuit_data, read_columns
 from qctrl.compiler.circuit_interface import interface_of
 from qctrl.compiler.control_flow import CONTROL_FLOW, ControlFlow
@@ -184,6 +185,7 @@ class _Reader:
         self._sites: dict[tuple[Any, ...], int] = {}
         self._expressions: dict[Expression, int] = {}
         self._unresolved = Unresolved()
+        self._angles = Angles(calibration, self._parameter_of)
         self._flow = FlowWriter()
         self._control_flow = ControlFlow(self, self._flow, self._clbit_of)
         self._depth = 0
@@ -300,10 +302,13 @@ class _Reader:
         self._reset_qubits.add(qubits[0])
         self._append(index, Opcode.RESET, SegmentKind.RESET, qubit=qubits[0], site=site)
 
-    def _read_gate(self, index: int, name: str, qubits: tuple[int, ...], params: object) -> None:
-        site = self._site(index, name, qubits)
-        if params:
-            _refuse(index, name, qubits, "only rz takes a parameter; transpile with this backend")
+    def _read_gate(self, index: int, name: str, qubits: tuple[int, ...], params: Sequence[Any]) -> None:
+        site = None if params else self._sites.get((name, qubits))
+        if site is None:
+            self._require(index, name, qubits)
+            arguments = self._angles.read(index, name, qubits, params)
+            key = (name, qubits, None, arguments) if arguments else (name, qubits)
+            site = self._sites.setdefault(key, len(self._sites))
         self._append(index, Opcode.GATE, qubit=qubits[0], site=site)
 
     def _read_custom(self, index: int, gate: CustomGate, instruction: Any) -> None:
@@ -349,6 +354,10 @@ class _Reader:
         found = self._sites.get(key)
         if found is not None:
             return found
+        self._require(index, name, qubits)
+        return self._sites.setdefault(key, len(self._sites))
+
+    def _require(self, index: int, name: str, qubits: tuple[int, ...]) -> None:
         try:
             if GateSite(name, qubits) not in self._device.index:
                 require_gate(self._calibration, name, qubits)
@@ -359,7 +368,6 @@ class _Reader:
                 gate=name,
                 qubits=qubits,
             ) from error
-        return self._sites.setdefault(key, len(self._sites))
 
     def _expression(self, index: int, qubits: tuple[int, ...], angle: Any) -> int:
         steps = steps_of(angle, self._parameter_of)
@@ -390,6 +398,7 @@ class _Reader:
             n_qubits=len(self._calibration.qubit_names),
             interface=interface_of(self._circuit, self._calibration, self._parameters, structural_arguments(sites)),
             flow=self._flow.column(),
+            angles=self._angles.bounds,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
 
-from qctrl.compiler.sites import SiteFrame
+from qctrl.compiler.site import SiteFrame
 from qctrl.errors import CompileError
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from qctrl.compiler.open_peaks import PeakBound
     from qctrl.compiler.open_values import BoundValue
+    from qctrl.ir.angle_bound import AngleBound
     from qctrl.ir.expression import Expression
     from qctrl.ir.interface import Interface
     from qctrl.protocol import Patch, Program, Setup
@@ -39,6 +40,8 @@ class CompiledProgram:
     """Open amplitudes and frequencies; their rows are behind those of the phases."""
     bounds: tuple[PeakBound, ...] = ()
     """What ports may reach where open amplitudes overlap other plays."""
+    angles: tuple[AngleBound, ...] = ()
+    """Bounds of the open angles of fractional gates."""
 
     @property
     def parameters(self) -> tuple[str, ...]:

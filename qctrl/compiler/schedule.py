@@ -90,6 +90,7 @@ def schedule(gates: GateProgram, calibration: Calibration, *, method: Method = "
         values=opened.values,
         play_values=opened.play_values,
         tunes=opened.tunes,
+        angles=gates.angles,
     )
 
 

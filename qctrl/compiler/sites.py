@@ -1,103 +1,22 @@
-"""What a gate on certain qubits plays: the calibration's models turned into timed actions."""
+"""What gates of the calibration play: its models turned into timed actions."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from qctrl.calibration import ComposedGate, PulseGate, VirtualZ
-from qctrl.errors import UnsupportedInstructionError
-from qctrl.signal.envelopes import Envelope
+from qctrl.calibration import ComposedGate, CrossResonance, FractionalGate, PulseGate, VirtualZ
+from qctrl.compiler.cross_resonance import cross_resonance
+from qctrl.compiler.fractional import scaled
+from qctrl.compiler.site import Site, SiteCapture, SiteFrame, SiteShift
+from qctrl.compiler.site_parts import drive_frame, incomplete, make_play, wired
+from qctrl.ir.gate_program import GateSite
 from qctrl.units import phase_word, to_ticks
 
 if TYPE_CHECKING:
-    from qctrl.calibration import Calibration, FluxCz, Waveform
-    from qctrl.ir.expression import Expression
-    from qctrl.ir.gate_program import GateSite
-
-
-@dataclass(frozen=True, slots=True)
-class SiteFrame:
-    """A carrier on a port; frames of equal group share every phase shift."""
-
-    port: str
-    frequency_hz: float
-    group: int
-    """Index of the qubit whose virtual Z it follows, -1 for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class SitePlay:
-    """One envelope on one frame."""
-
-    frame: SiteFrame
-    offset_ticks: int
-    length_ticks: int
-    envelope: Envelope
-    amplitude: float | Expression
-    phase: int
-    """Own phase, in 2**-32 turn."""
-    own_group: int = -1
-    """Phases of the gate's own that it follows, numbered from 0 within the gate; -1 for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class SiteCapture:
-    """One window on one frame, and how its bit is decided."""
-
-    frame: SiteFrame
-    offset_ticks: int
-    length_ticks: int
-    coefficients: tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SiteShift:
-    """A virtual Z on one qubit, after what comes before it."""
-
-    group: int
-    phase: int | Expression
-    """In 2**-32 turn; an expression is in rad."""
-    is_own: bool = False
-    """Whether ``group`` is one of the gate's own phases, which begin at 0 with the gate, and no qubit."""
-
-
-@dataclass(frozen=True, slots=True)
-class SiteTune:
-    """A change of a frame's frequency."""
-
-    frame: SiteFrame
-    offset_ticks: int
-    frequency: float | Expression | None
-    """In Hz; ``None`` goes back to that of the frame."""
-
-
-SiteAction: TypeAlias = SitePlay | SiteCapture | SiteShift | SiteTune
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A gate on certain qubits."""
-
-    duration_ticks: int
-    alignment_ticks: int
-    """It starts on a multiple of this."""
-    actions: tuple[SiteAction, ...]
-    """In the order in which phases act on them."""
-
-    @property
-    def n_own_groups(self) -> int:
-        """Phases that begin at 0 with the gate."""
-        own = [action.own_group for action in self.actions if isinstance(action, SitePlay)]
-        own += [action.group for action in self.actions if isinstance(action, SiteShift) and action.is_own]
-        return max(own, default=-1) + 1
-
-    @property
-    def frames(self) -> tuple[SiteFrame, ...]:
-        """Distinct frames that it keeps busy."""
-        busy = (action.frame for action in self.actions if not isinstance(action, SiteShift))
-        return tuple(dict.fromkeys(busy))
+    from qctrl.calibration import Calibration, FluxCz
+    from qctrl.compiler.site import SiteAction, SitePlay
 
 
 def require_gate(calibration: Calibration, name: str, qubits: tuple[int, ...]) -> None:
@@ -129,7 +48,7 @@ def build_site(calibration: Calibration, gate: GateSite) -> Site:
         gate: Name and qubits.
 
     Raises:
-        UnsupportedInstructionError: The gate's model cannot be played yet.
+        UnsupportedInstructionError: The calibration lacks a piece of it.
         TimingError: A duration is not a whole number of ticks.
     """
     timing = calibration.timing
@@ -149,13 +68,24 @@ def _gate_actions(calibration: Calibration, gate: GateSite) -> tuple[SiteAction,
         case VirtualZ():
             return (SiteShift(gate.qubits[0], 0),)
         case PulseGate():
-            frame = _drive_frame(calibration, gate)
-            offset_ticks = to_ticks(model.padding.before, calibration.dt_s, what="padding")
-            return (_play(calibration, gate, frame, model.waveform, offset_ticks),)
+            return (_drive(calibration, gate, model),)
+        case FractionalGate():
+            play = _drive(calibration, gate, model)
+            return (replace(play, amplitude=scaled(model.waveform.amp.value, gate.arguments[0], math.pi)),)
         case ComposedGate():
             return _compose(calibration, gate, model.of)
+        case CrossResonance():
+            return cross_resonance(
+                calibration, gate, model, lambda name, qubit: build_site(calibration, GateSite(name, (qubit,)))
+            )
         case _:
             return _flux_cz(calibration, gate, model)
+
+
+def _drive(calibration: Calibration, gate: GateSite, model: PulseGate | FractionalGate) -> SitePlay:
+    frame = drive_frame(calibration, gate, gate.qubits[0])
+    offset_ticks = to_ticks(model.padding.before, calibration.dt_s, what="padding")
+    return make_play(calibration, gate, frame, model.waveform, offset_ticks)
 
 
 def _compose(calibration: Calibration, gate: GateSite, parts: tuple[str, ...]) -> tuple[SiteAction, ...]:
@@ -163,10 +93,7 @@ def _compose(calibration: Calibration, gate: GateSite, parts: tuple[str, ...]) -
     offset_ticks = 0
     for name in parts:
         part = build_site(calibration, gate._replace(name=name))
-        for action in part.actions:
-            if not isinstance(action, SiteShift):
-                action = replace(action, offset_ticks=action.offset_ticks + offset_ticks)  # noqa: PLW2901
-            actions.append(action)
+        actions += part.after(offset_ticks)
         offset_ticks += part.duration_ticks
     return tuple(actions)
 
@@ -174,12 +101,12 @@ def _compose(calibration: Calibration, gate: GateSite, parts: tuple[str, ...]) -
 def _flux_cz(calibration: Calibration, gate: GateSite, model: FluxCz) -> tuple[SiteAction, ...]:
     offset_ticks = to_ticks(model.padding.before, calibration.dt_s, what="padding")
     actions: list[SiteAction] = [
-        _play(calibration, gate, SiteFrame(model.actuate, 0.0, -1), model.waveform, offset_ticks)
+        make_play(calibration, gate, SiteFrame(model.actuate, 0.0, -1), model.waveform, offset_ticks)
     ]
     edge = calibration.edge(gate.qubits[0], gate.qubits[1])
     if model.coupler_waveform is not None and edge is not None and edge.coupler is not None:
         frame = SiteFrame(edge.coupler.port, 0.0, -1)
-        actions.append(_play(calibration, gate, frame, model.coupler_waveform, offset_ticks))
+        actions.append(make_play(calibration, gate, frame, model.coupler_waveform, offset_ticks))
     for qubit in sorted(gate.qubits):
         angle = model.virtual_z.get(calibration.qubit_names[qubit] or "")
         if angle is not None:
@@ -191,10 +118,10 @@ def _measure(calibration: Calibration, gate: GateSite) -> tuple[SiteAction, ...]
     model = calibration.live_qubit(gate.qubits[0])
     readout = model.readout
     if readout is None:
-        raise _incomplete(gate, "readout")
+        raise incomplete(gate, "readout")
     window, frequency_hz = readout.acquisition, readout.frequency.value
-    out_port, in_port = (_wired(gate, name) for name in (model.ports.readout, model.ports.acquire))
-    play = _play(calibration, gate, SiteFrame(out_port, frequency_hz, -1), readout.waveform, 0)
+    out_port, in_port = (wired(gate, name) for name in (model.ports.readout, model.ports.acquire))
+    play = make_play(calibration, gate, SiteFrame(out_port, frequency_hz, -1), readout.waveform, 0)
     capture = SiteCapture(
         frame=SiteFrame(in_port, frequency_hz, -1),
         offset_ticks=to_ticks(window.delay, calibration.dt_s, what="acquisition delay"),
@@ -202,46 +129,3 @@ def _measure(calibration: Calibration, gate: GateSite) -> tuple[SiteAction, ...]
         coefficients=readout.discriminator.coefficients,
     )
     return (play, capture)
-
-
-def _drive_frame(calibration: Calibration, gate: GateSite) -> SiteFrame:
-    model = calibration.live_qubit(gate.qubits[0])
-    if model.frequency is None:
-        raise _incomplete(gate, "frequency")
-    return SiteFrame(_wired(gate, model.ports.drive), model.frequency.value, gate.qubits[0])
-
-
-def _wired(gate: GateSite, port: str | None) -> str:
-    if port is None:
-        raise _incomplete(gate, "port")
-    return port
-
-
-def _incomplete(gate: GateSite, what: str) -> UnsupportedInstructionError:
-    return UnsupportedInstructionError(
-        f"{gate.name} on qubits {gate.qubits}: the calibration lacks its {what}; add it or use another qubit",
-        gate=gate.name,
-        qubits=gate.qubits,
-    )
-
-
-def _play(
-    calibration: Calibration, gate: GateSite, frame: SiteFrame, waveform: Waveform, offset_ticks: int
-) -> SitePlay:
-    if waveform.detuning:
-        raise UnsupportedInstructionError(
-            f"{gate.name} on qubits {gate.qubits}: a waveform detuning of {waveform.detuning:g} Hz cannot be "
-            "played yet; set it to 0 and calibrate the frequency",
-            gate=gate.name,
-            qubits=gate.qubits,
-        )
-    return SitePlay(
-        frame=frame,
-        offset_ticks=offset_ticks,
-        length_ticks=to_ticks(
-            waveform.duration, calibration.dt_s, what=f"waveform of {gate.name} on qubits {gate.qubits}: duration"
-        ),
-        envelope=Envelope(waveform.shape, waveform.duration, waveform.parameters),
-        amplitude=waveform.amp.value,
-        phase=phase_word(waveform.phase),
-    )

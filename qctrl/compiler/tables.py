@@ -11,7 +11,8 @@ import numpy as np
 
 from qctrl.compiler import _kernels
 from qctrl.compiler.custom_sites import build_custom_site
-from qctrl.compiler.sites import SiteCapture, SiteFrame, SitePlay, SiteTune, block_grid_ticks, build_site
+from qctrl.compiler.site import SiteCapture, SiteFrame, SitePlay, SiteTune
+from qctrl.compiler.sites import block_grid_ticks, build_site
 from qctrl.ir.expression import Expression
 from qctrl.ir.pulse_program import DISCRIMINATOR, FRAME, TUNE, OpenValue, ValueKind, Voices
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qctrl.calibration import Calibration
-    from qctrl.compiler.sites import Site, SiteAction
+    from qctrl.compiler.site import Site, SiteAction
     from qctrl.ir.gate_program import GateSite
     from qctrl.signal.envelopes import Envelope
 
@@ -55,12 +56,12 @@ class SiteTables:
     n_groups: int
     """Qubits, then the own phases of custom gates."""
     custom: CustomTables | None
-    """What only custom gates have; ``None`` if there are none."""
+    """What only custom and fractional gates have; ``None`` if there are none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CustomTables:
-    """Open numbers of custom gates, which the kernels see only as marks; see ``qctrl.compiler.custom_plays``."""
+    """Open numbers of custom and fractional gates, which kernels see as marks; see ``qctrl.compiler.custom_plays``."""
 
     expressions: tuple[Expression, ...]
     """Distinct ones, of the circuit's parameters."""
@@ -85,6 +86,8 @@ def _remembering(calibration: Calibration) -> Callable[[tuple[GateSite, ...]], S
     def site(gate: GateSite) -> Site:
         if gate.custom is not None:  # not kept: there is one for every set of arguments
             return build_custom_site(calibration, gate)
+        if gate.arguments:  # nor these
+            return build_site(calibration, gate)
         if gate not in built:
             built[gate] = build_site(calibration, gate)
         return built[gate]
@@ -112,6 +115,7 @@ def _make(gates: tuple[GateSite, ...], sites: list[Site], calibration: Calibrati
         counts = (kinds.count(_kernels.PLAY), kinds.count(_kernels.CAPTURE))
         times = (site.duration_ticks, site.alignment_ticks)
         rows.append((*times, resource, len(resources), action, len(index.actions), *counts))
+    has_open = any(gate.custom is not None or gate.arguments for gate in gates)
     tables = SiteTables(
         sites=np.array(rows, dtype=np.int64).reshape(-1, 8),
         resources=np.array(resources, dtype=np.int64),
@@ -121,7 +125,7 @@ def _make(gates: tuple[GateSite, ...], sites: list[Site], calibration: Calibrati
         voices=index.voices(),
         grid_ticks=block_grid_ticks(calibration),
         n_groups=n_qubits + index.n_own_groups,
-        custom=index.custom_tables(kinds_of) if any(gate.custom is not None for gate in gates) else None,
+        custom=index.custom_tables(kinds_of) if has_open else None,
     )
     for column in (tables.sites, tables.resources, tables.actions, tables.amplitudes, tables.frame_group):
         column.flags.writeable = False

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from qctrl.calibration import Calibration
+from qctrl.calibration import Calibration, CrossResonance
 from qctrl.calibration.lines import CrosstalkMatrix, PortLine
 from qctrl.config import Wiring, WiringPort
 from qctrl.errors import ConfigError
@@ -171,12 +171,22 @@ def _check_bandwidths(calibration: Calibration, wiring: Wiring) -> None:
                 for port in (qubit.ports.readout, qubit.ports.acquire)
             ]
         for key, tone, port in tones:
-            if tone is None or port is None:
-                continue
-            if_hz, bandwidth_hz = tone.value - wiring.lo_hz(port), wiring.port(port).bandwidth
-            if abs(if_hz) > bandwidth_hz:
-                too_far.append(
-                    f"qubits.{name}.{key} is {if_hz:+.6g} Hz from the LO of {port}, which carries {bandwidth_hz:g} Hz"
-                )
+            if tone is not None and port is not None:
+                too_far += _too_far(f"qubits.{name}.{key}", tone.value, port, wiring)
+    known = calibration.document.qubits
+    for name, edge in calibration.document.edges.items():
+        for key, gate in edge.gates.items():
+            if isinstance(gate, CrossResonance):
+                tone, port = known[gate.target].frequency, known[gate.control].ports.drive
+                if tone is not None and port is not None:
+                    place = f"edges.{name}.gates.{key}: the frequency of {gate.target}"
+                    too_far += _too_far(place, tone.value, port, wiring)
     if too_far:
         raise ConfigError(f"{'; '.join(too_far)}; move the LO in the wiring file or correct the calibration")
+
+
+def _too_far(what: str, tone_hz: float, port: str, wiring: Wiring) -> list[str]:
+    if_hz, bandwidth_hz = tone_hz - wiring.lo_hz(port), wiring.port(port).bandwidth
+    if abs(if_hz) <= bandwidth_hz:
+        return []
+    return [f"{what} is {if_hz:+.6g} Hz from the LO of {port}, which carries {bandwidth_hz:g} Hz"]

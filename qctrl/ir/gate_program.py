@@ -14,6 +14,7 @@ from qctrl.protocol import FLOW, FlowOp
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from qctrl.ir.angle_bound import AngleBound
     from qctrl.ir.expression import Expression
     from qctrl.ir.interface import Interface
     from qctrl.pulse import CustomGate
@@ -70,7 +71,7 @@ class GateSite(NamedTuple):
     custom: CustomGate | None = None
     """What it plays, if it is not the calibration that says so."""
     arguments: tuple[float | Expression, ...] = ()
-    """Of a custom gate: values, or expressions of the circuit's parameters."""
+    """Of a custom or fractional gate: values, or expressions of the circuit's parameters."""
 
 
 _NO_DECISIONS: Final = np.frombuffer(b"", dtype=FLOW)
@@ -96,6 +97,8 @@ class GateProgram:
     """Parameters and registers."""
     flow: NDArray[np.void] = field(default_factory=lambda: _NO_DECISIONS)
     """dtype ``qctrl.protocol.FLOW``, read-only: its blocks are segments, each named once. Empty: all in order."""
+    angles: tuple[AngleBound, ...] = ()
+    """What binding must check of the angles of fractional gates."""
 
     def verify(self) -> None:
         """State what the scheduler may rely on.

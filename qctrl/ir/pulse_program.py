@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from qctrl.ir.angle_bound import AngleBound
     from qctrl.ir.expression import Expression
     from qctrl.ir.interface import Interface
     from qctrl.signal.envelopes import Envelope
@@ -130,11 +131,13 @@ class PulseProgram:
     interface: Interface
     """Parameters and registers."""
     values: tuple[OpenValue, ...] = ()
-    """Open amplitudes and frequencies of custom gates."""
+    """Open amplitudes and frequencies of custom and fractional gates."""
     play_values: NDArray[np.int32] = field(default_factory=lambda: _NO_VALUES)
     """Index of the value that is each play's amplitude, -1 for none; empty: none of them has one."""
     tunes: NDArray[np.void] = field(default_factory=lambda: _NO_TUNES)
     """dtype ``TUNE``, in block order, then in the order of the circuit."""
+    angles: tuple[AngleBound, ...] = ()
+    """What binding must check of the angles of fractional gates."""
 
     @property
     def ports(self) -> tuple[str, ...]:

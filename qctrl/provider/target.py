@@ -19,12 +19,23 @@ from qiskit.circuit import (
     SwitchCaseOp,
     WhileLoopOp,
 )
-from qiskit.circuit.library import CZGate, RZGate, SXGate, XGate
+from qiskit.circuit.library import (
+    CXGate,
+    CZGate,
+    ECRGate,
+    RXGate,
+    RZGate,
+    RZXGate,
+    RZZGate,
+    SXGate,
+    XGate,
+)
 from qiskit.providers.backend import QubitProperties
 from qiskit.transpiler import InstructionProperties, Target
 
-from qctrl.calibration import Calibration
+from qctrl.calibration import Calibration, CrossResonance, FluxCz
 from qctrl.calibration.durations import capture_step, pulse_step, reset_ticks
+from qctrl.provider.angle_wrapping import register_wrappers
 
 Properties: TypeAlias = dict[tuple[int, ...], InstructionProperties | None]
 
@@ -34,7 +45,8 @@ def build_target(calibration: Calibration, *, has_branches: bool = True) -> Targ
 
     Every duration is a whole multiple of ``dt`` on the device's grid. Dead qubits and edges keep their index
     and have no instructions; ``calibration.demoted`` says why. The order of operations and qubits is fixed by
-    the indices, so equal calibrations give equal targets.
+    the indices, so equal calibrations give equal targets. Bounds of angles are those that hold on all qubits,
+    and ``rx`` is there only if all live qubits have it.
 
     Args:
         calibration: The calibration; where its errors come from is ``calibration.error_source``.
@@ -56,7 +68,10 @@ def build_target(calibration: Calibration, *, has_branches: bool = True) -> Targ
     table = _instructions(calibration)
     for name, instruction in _OPERATIONS.items():
         if name in table and (has_branches or name != "reset"):
-            target.add_instruction(instruction, table[name], name=name)
+            bounds = _angle_bounds(calibration, name, table[name])
+            target.add_instruction(instruction, table[name], name=name, angle_bounds=bounds)
+    if target.has_angle_bounds():
+        register_wrappers()
     # Of any width, and on any qubits: decisions are the sequencers', what is played in their bodies is checked apart.
     for name, operation in (_CONTROL_FLOW if has_branches else {}).items():
         target.add_instruction(operation, name=name)
@@ -67,11 +82,17 @@ _OPERATIONS: dict[str, Instruction] = {
     "rz": RZGate(Parameter("λ")),
     "sx": SXGate(),
     "x": XGate(),
+    "rx": RXGate(Parameter("ϴ")),
     "cz": CZGate(),
+    "ecr": ECRGate(),
+    "cx": CXGate(),
+    "rzx": RZXGate(Parameter("ϴ")),
+    "rzz": RZZGate(Parameter("ϴ")),
     "measure": Measure(),
     "reset": Reset(),
     "delay": Delay(Parameter("t")),
 }
+_FRACTIONAL = frozenset({"rx", "rzx", "rzz"})
 _CONTROL_FLOW: dict[str, type[Instruction]] = {
     "if_else": IfElseOp,
     "while_loop": WhileLoopOp,
@@ -95,12 +116,23 @@ def _instructions(calibration: Calibration) -> dict[str, Properties]:
         if reset_ticks(calibration.live_qubit(index), calibration.timing) is not None:
             table.setdefault("reset", {})[qubits] = _properties(calibration, "reset", qubits)
         table.setdefault("delay", {})[qubits] = None
+    if len(table.get("rx", {})) < len(calibration.live_qubits):
+        # Qiskit translates gates of one qubit alike on all qubits, and would make circuits that cannot be played.
+        table.pop("rx", None)
     return table
+
+
+def _angle_bounds(calibration: Calibration, name: str, places: Properties) -> list[tuple[float, float]] | None:
+    """Return the angles that a gate can have wherever it exists: Qiskit knows one pair of bounds per name."""
+    if name not in _FRACTIONAL:
+        return None
+    found = [bounds for qubits in places if (bounds := calibration.angle_bounds(name, qubits)) is not None]
+    return [(max(low for low, _ in found), min(high for _, high in found))]
 
 
 def _orders(calibration: Calibration, name: str, qubits: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     gate = calibration.gate(name, qubits)
-    both = gate.kind == "flux_cz" and gate.symmetric
+    both = isinstance(gate, FluxCz | CrossResonance) and gate.symmetric
     return (qubits, qubits[::-1]) if both else (qubits,)
 
 

@@ -72,7 +72,11 @@ def _ends(bench: Bench, edge: str) -> list[str]:
 
 
 def _gate(bench: Bench, edge: str) -> FluxCz:
-    return bench.document.edges[edge].gates["cz"]
+    gate = bench.document.edges[edge].gates.get("cz")
+    if not isinstance(gate, FluxCz) or gate.kind != "flux_cz":
+        kind = "none" if gate is None else f"of kind {gate.kind}"
+        raise CalibrationError(f"edge {edge}: tuning needs a cz of kind flux_cz, this is {kind}; tune it by hand")
+    return gate
 
 
 def _amplitudes(edge: str, qubit: object, coupler: object) -> dict[Path, Any]:

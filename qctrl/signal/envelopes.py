@@ -14,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from qctrl.errors import CompileError, ResourceError
 from qctrl.units import ENVELOPE_ONE, exact_fraction, to_ticks
 
+DETUNING: Final = "detuning"
+"""Parameter of every shape."""
+
 _FloatArray = NDArray[np.float64]
 _Formula = Callable[[_FloatArray, float, Mapping[str, float]], NDArray[np.complex128] | _FloatArray]
 
@@ -27,7 +30,7 @@ class Envelope:
     duration_s: float
     """Length in seconds; a whole number of samples at the rate it is evaluated for."""
     params: tuple[tuple[str, float], ...] = ()
-    """(name, value) pairs of the shape; times in seconds."""
+    """(name, value) pairs of the shape, times in seconds; and ``detuning`` of the carrier in Hz, 0 if absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,9 @@ def evaluate(envelope: Envelope, sample_rate_hz: float) -> NDArray[np.complex128
 
     Sample ``k`` is the formula at the time ``(k + 1/2) / sample_rate_hz``, because the DAC holds it from
     ``k / sample_rate_hz`` to ``(k + 1) / sample_rate_hz``.
+
+    A detuned envelope turns on from the start of its first sample, whatever the time of the play: its frame's phase
+    holds there.
 
     Args:
         envelope: Shape, length and parameters.
@@ -60,8 +66,24 @@ def evaluate(envelope: Envelope, sample_rate_hz: float) -> NDArray[np.complex128
     n_samples = to_ticks(envelope.duration_s, 1 / exact_fraction(sample_rate_hz), what=what)
     times_s = (np.arange(n_samples, dtype=np.float64) + 0.5) / sample_rate_hz
     samples = shape.formula(times_s, envelope.duration_s, params).astype(np.complex128)
+    if detuning_hz := params.get(DETUNING, 0.0):
+        samples *= _turned(n_samples, detuning_hz, sample_rate_hz)
     _refuse_over_range(samples, envelope)
     return samples
+
+
+def _turned(n_samples: int, detuning_hz: float, sample_rate_hz: float) -> NDArray[np.complex128]:
+    """Return the carrier of a detuned envelope, as an NCO that is retuned at the start would put it out.
+
+    Raises:
+        ResourceError: The detuning is half the sample rate or more.
+    """
+    if not abs(detuning_hz) < sample_rate_hz / 2:
+        raise ResourceError(
+            f"a detuning of {detuning_hz:g} Hz is beyond what {sample_rate_hz:g} samples a second can carry, "
+            f"the limit is {sample_rate_hz / 2:g} Hz; calibrate the frequency instead"
+        )
+    return np.exp(2j * np.pi * detuning_hz / sample_rate_hz * np.arange(n_samples))
 
 
 def quantise(samples: ArrayLike) -> NDArray[np.int16]:
@@ -85,7 +107,7 @@ def dequantise(words: NDArray[np.int16]) -> NDArray[np.complex128]:
 def _checked_params(envelope: Envelope, shape: _Shape) -> dict[str, float]:
     params = dict(shape.defaults) | dict(envelope.params)
     known = set(shape.required) | {name for name, _ in shape.defaults}
-    missing, unknown = set(shape.required) - set(params), set(params) - known
+    missing, unknown = set(shape.required) - set(params), set(params) - known - {DETUNING}
     if missing or unknown or len(dict(envelope.params)) != len(envelope.params):
         expected = ", ".join(sorted(known)) or "none"
         given = ", ".join(name for name, _ in envelope.params) or "none"

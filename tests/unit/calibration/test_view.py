@@ -165,7 +165,7 @@ def test_dead_edge_leaves_its_qubits_alive(old, new, reason):
 
 def test_edge_without_gates_is_dead():
     calibration = loads(PAIR[: PAIR.index("    gates:\n      cz:")])
-    assert calibration.demoted == {"q0-q1": "no gate cz"}
+    assert calibration.demoted == {"q0-q1": "no gates"}
 
 
 def test_coherence_limit_has_the_published_values():

@@ -200,7 +200,7 @@ def test_a_complex_angle_is_refused():
 
 
 def test_a_parameter_on_another_gate_is_refused():
-    refused("only rz takes a parameter", lambda c: c.append(Gate("sx", 1, [0.5]), [0]))
+    refused("it takes no parameter, not 1", lambda c: c.append(Gate("sx", 1, [0.5]), [0]))
 
 
 def test_an_unknown_operation_in_an_angle_is_refused(monkeypatch):

@@ -2,14 +2,18 @@
 
 import math
 
+import numpy as np
 import pytest
+from qiskit import QuantumCircuit
 
 from qctrl.calibration.document import QubitPorts
-from qctrl.compiler.sites import SiteCapture, SitePlay, SiteShift, block_grid_ticks, build_site, reset_is_measured
+from qctrl.compiler import compile_circuit
+from qctrl.compiler.site import SiteCapture, SitePlay, SiteShift
+from qctrl.compiler.sites import block_grid_ticks, build_site, reset_is_measured
 from qctrl.errors import UnsupportedInstructionError
 from qctrl.ir import GateSite
 from qctrl.units import phase_word
-from tests.unit.compiler import trio
+from tests.unit.compiler import cross, trio
 
 CALIBRATION = trio.calibration()
 
@@ -77,10 +81,33 @@ def test_resets_are_measured_or_waited_for():
     assert site("reset", 2).actions == ()
 
 
-def test_a_detuned_waveform_is_refused():
-    calibration = trio.edited(("phase: 0.25", "detuning: 1.0e6"))
-    with pytest.raises(UnsupportedInstructionError, match=r"x on qubits \(0,\): a waveform detuning of 1e\+06 Hz"):
-        site("x", 0, calibration=calibration)
+@pytest.mark.parametrize("wait", [0, 40, 1004])
+def test_a_detuned_waveform_turns_from_the_start_of_its_play(wait):
+    calibration = trio.edited(("phase: 0.25", "phase: 0.25, detuning: 7.0e6"))
+    circuit = QuantumCircuit(1)
+    circuit.x(0)
+    circuit.delay(wait, 0)
+    circuit.x(0)
+    detuned = compile_circuit(circuit, calibration, trio.setup(calibration)).samples("q0.drive")
+    plain = compile_circuit(circuit, CALIBRATION, trio.setup()).samples("q0.drive")
+    turned = np.exp(2j * np.pi * 7e6 * 1e-9 * np.arange(24))
+    end = len(detuned)
+    for start in (end - 48 - wait, end - 24):
+        inside = slice(start, start + 24)
+        assert np.abs(detuned[inside] - plain[inside] * turned).max() < 2 / 32767  # a step of the converter, twice
+    assert np.abs(detuned - plain).max() > 0.01
+
+
+def test_coupler_cz_plays_on_the_coupler_alone():
+    flux, first, second = site("cz", 1, 0, calibration=cross.calibration()).actions
+    assert (flux.frame.port, flux.amplitude, flux.length_ticks) == ("c01.flux", 0.19, 40)
+    assert (first, second) == (SiteShift(0, phase_word(0.4)), SiteShift(1, phase_word(0.9)))
+
+
+def test_rx_scales_the_amplitude_of_half_a_turn():
+    (play,) = build_site(cross.calibration(), GateSite("rx", (0,), None, (-math.pi / 4,))).actions
+    assert play.amplitude == pytest.approx(-0.05)
+    assert play.phase == phase_word(0.5)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ def test_a_fractional_sample_is_refused():
     ("envelope", "text"),
     [
         (Envelope("sawtooth", DURATION_S), "'sawtooth' is unknown; choose one of constant, drag"),
+        (Envelope("constant", DURATION_S, (("detuning", 6e8),)), "a detuning of 6e\\+08 Hz is beyond"),
         (Envelope("gaussian", DURATION_S), "takes the parameters sigma; got none"),
         (Envelope("constant", DURATION_S, (("sigma", 1e-9),)), "takes the parameters none; got sigma"),
         (Envelope("gaussian", DURATION_S, (("sigma", 1e-9), ("sigma", 2e-9))), "got sigma, sigma"),
