@@ -93,7 +93,7 @@ def _channel(asked: _Asked, body: Mapping[str, Any], inputs: bytes) -> NDArray[n
     played = Player(program, asked.setup, asked.words).play_block(block, start_ticks)
     lines = asked.wires.apply(played, start_ticks)
     sim = options_of(body)
-    given = _inputs(inputs, sim.levels ** len(qubits), mixed=sim.noise)
+    given = _inputs(inputs, asked.engine.choice.levels ** len(qubits), mixed=sim.noise)
     return np.ascontiguousarray(asked.engine.channel(lines, start_ticks, qubits, given, frames_hz), dtype="<c16")
 
 

@@ -109,7 +109,13 @@ class EmulatedRig:
         key = stream_key(sim.seed or 0, sim.pub_index, bytes.fromhex(loaded.program_hash))
         samples = _trace_samples(loaded.program, loaded.setup) if "trace" in run.capture_mode else 0
         captures = (len(loaded.program.captures), samples)
-        batch = max(1, min(_MAX_BATCH_SHOTS, _BATCH_BYTES // _bytes_per_shot(loaded.program, loaded.setup, run)))
+        choice = engine.prepare(loaded.program, sim.pub_shots or run.n_shots)
+        batch = max(
+            1,
+            min(
+                _MAX_BATCH_SHOTS, choice.batch_shots, _BATCH_BYTES // _bytes_per_shot(loaded.program, loaded.setup, run)
+            ),
+        )
         end = run.first_shot + run.n_shots
         for binding in range(run.first_binding, run.first_binding + run.n_bindings):
             sequencer.bind(None if loaded.patch is None else loaded.patch.words[binding])

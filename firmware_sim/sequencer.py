@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from firmware_sim.classical import Registers
 from firmware_sim.physics.branches import Branch, split
 from firmware_sim.physics.readout import Capture
+from firmware_sim.shapes import Plays, Shapes
 from qctrl.errors import InstrumentFault
 from qctrl.protocol import FlowOp, Program, Setup
 from qctrl.signal import Player, dequantise
@@ -37,9 +38,10 @@ class Physics(Protocol):
         start_ticks: int,
         captures: Sequence[Capture] = (),
         *,
+        plays: Plays | None = None,
         final: bool = False,
     ) -> list[Branch]:
-        """Return the branches after a block; ``final`` says that nothing follows it."""
+        """Return the branches after a block in which ``plays`` play; ``final`` says that nothing follows it."""
         ...
 
 
@@ -127,6 +129,7 @@ class Sequencer:
         self._latency_ticks = setup.bit_latency_ticks
         self._grid_ticks = setup.block_granularity_ticks
         self._player = Player(program, setup)
+        self._shapes = Shapes(program, setup)
         self._flow = [_decode(row) for row in program.flow]
         self.longest_shot_ticks = 0
         self.keep_states = False
@@ -135,6 +138,7 @@ class Sequencer:
         """Take the words of a binding, shape ``(n_slots,)``."""
         if words is not None:
             self._player.bind(words)
+            self._shapes.bind(words)
 
     def run(self, branches: list[Branch]) -> list[Branch]:
         """Return the branches after the last instruction of a shot.
@@ -230,9 +234,10 @@ class Sequencer:
         windows = self._player.captures
         group.registers = self._player.state()
         captures = [self._capture(window) for window in windows]
+        plays = self._shapes.plays(block)
         final = not self.keep_states and self._is_end(group.instruction + 1)
         felt = self._reach(group, lines)
-        group.branches = self._physics.play(group.branches, felt, group.tick, captures, final=final)
+        group.branches = self._physics.play(group.branches, felt, group.tick, captures, plays=plays, final=final)
         for window, capture in zip(windows, captures, strict=True):
             group.readable[capture.clbit] = window.first_tick + window.length_ticks + self._latency_ticks
         group.tick += int(self._program.blocks[block]["length_ticks"])

@@ -8,6 +8,7 @@ carry ``exp(2 pi i df t)`` at mid-sample, and samples are cut finely enough that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,6 +114,47 @@ class SignalChain:
         levels = [self._level(lines, port, span) for port in self._flux]
         return np.array([q.slope_hz(x).mean() for q, x in zip(self._chip.qubits, levels, strict=True)])
 
+    @property
+    def line_ports(self) -> tuple[list[int | None], list[int | None], list[int | None]]:
+        """Ports of each qubit's drive, each qubit's flux and each coupling's coupler."""
+        return [None if drive is None else drive.port for drive in self._drives], self._flux, self._coupler
+
+    def rest(self, port: int) -> complex:
+        """Return what a line holds at the chip while nothing plays."""
+        return self._rest[port]
+
+    @property
+    def acting_ports(self) -> list[int]:
+        """Port of each line of ``activity``."""
+        return [port for ports in self.line_ports for port in ports if port is not None]
+
+    def samples_held(self, port: int) -> int:
+        """Return for how many samples of the common grid a port's converter holds one of its own."""
+        return self._setup.ports[port].sample_ticks // self._sample_ticks
+
+    def dac_step(self, port: int) -> float:
+        """Return the step of a port's converter, in full scales."""
+        return 2.0 ** (1 - self._setup.ports[port].dac_bits)
+
+    def offset_hz(self, qubit: int) -> float:
+        """Return by how much the physical LO of a qubit's drive exceeds the frame."""
+        drive = self._drives[qubit]
+        return 0.0 if drive is None else drive.offset_hz
+
+    @property
+    def identity(self) -> bytes:
+        """Hash of all that turns a line's samples into controls."""
+        parts = (self._chip.hash, self.reference_hz, self.sample_s, self._substeps, self._rest, self._drives)
+        return blake2b(repr(parts).encode(), digest_size=16).digest()
+
+    def at_rest(self, qubits: Sequence[int]) -> Controls:
+        """Return the controls of a cluster over one sample in which nothing plays or drives."""
+        pairs = [c for c, pair in enumerate(self._chip.couplings) if set(pair.qubits) <= set(qubits)]
+        ports = [*(self._flux[qubit] for qubit in qubits), *(self._coupler[pair] for pair in pairs)]
+        levels = [0j] * len(qubits) + [0j if port is None else self._rest[port] for port in ports]
+        count = np.ones(1, dtype=np.int64)
+        return self._to_controls(np.array([levels]), count, self.sample_s, (list(qubits), pairs))
+
     def controls(
         self, lines: Sequence[NDArray[Any]], start_ticks: int, span: tuple[int, int], qubits: Sequence[int]
     ) -> Controls:
@@ -194,7 +236,7 @@ class SignalChain:
         return self._held(lines, port, span)
 
     def _held(self, lines: Sequence[NDArray[Any]], port: int, span: tuple[int, int] | None = None) -> NDArray[Any]:
-        repeat = self._setup.ports[port].sample_ticks // self._sample_ticks
+        repeat = self.samples_held(port)
         if span is None:
             return lines[port] if repeat == 1 else np.repeat(lines[port], repeat)
         if repeat == 1:
@@ -202,8 +244,7 @@ class SignalChain:
         return lines[port][np.arange(*span) // repeat]
 
     def _off_idle(self, lines: Sequence[NDArray[Any]], port: int) -> NDArray[np.bool_]:
-        step = 2.0 ** (1 - self._setup.ports[port].dac_bits)
-        return np.abs(self._held(lines, port) - self._rest[port]) > 1.5 * step
+        return np.abs(self._held(lines, port) - self._rest[port]) > 1.5 * self.dac_step(port)
 
     def _common_grid(self) -> int:
         grid = [port.sample_ticks for port in self._setup.ports if port.kind in ("iq_drive", "flux")]

@@ -1,4 +1,4 @@
-"""Shots that share one history, hence one state."""
+"""Shots that took the same path through the flow: one state, or columns with a history each."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from firmware_sim.physics.columns import Columns
+from firmware_sim.physics.columns import join as join_columns
 from firmware_sim.physics.random import Draws
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from firmware_sim.physics.states import State
@@ -17,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Branch:
-    """Shots of one binding with equal measured levels and equal path through the flow.
+    """Shots of one binding with equal path through the flow; with a ``State`` also with equal measured levels.
 
     The per-shot arrays belong to this branch alone; the engine writes into them.
     """
 
-    state: State
+    state: State | Columns
     draws: Draws
     used_blocks: int
     """Draw blocks that each of these shots has used."""
@@ -34,6 +38,8 @@ class Branch:
     """ADC samples, shape ``(n_shots, n_captures, n_samples)``, if asked for."""
     in_readout: tuple[tuple[int, int], ...] = field(default=())
     """Qubits in a readout window and the tick where it ends: their noise is already drawn."""
+    offsets: int = 0
+    """Label of the slow noise that all these shots share."""
 
     @property
     def shots(self) -> NDArray[np.uint64]:
@@ -46,9 +52,10 @@ class Branch:
         return self.draws.binding
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Branch:
-        """Return a branch of some of the shots, in the same state."""
+        """Return a branch of some of the shots."""
         return replace(
             self,
+            state=self.state.take(rows),
             draws=Draws(self.draws.key, self.draws.binding, self.draws.shots[rows]),
             bits=self.bits[rows],
             iq=self.iq[rows],
@@ -63,3 +70,30 @@ def split(branch: Branch, chosen: NDArray[np.bool_]) -> dict[bool, Branch]:
     if not chosen.any():
         return {False: branch}
     return {True: branch.take(chosen), False: branch.take(~chosen)}
+
+
+def join(branches: Sequence[Branch]) -> list[Branch]:
+    """Return the branches with those of columns put together that differ only in their shots."""
+    together: dict[tuple[object, ...], list[Branch]] = {}
+    for number, branch in enumerate(branches):
+        state = branch.state
+        alike = (
+            (state.qubits, branch.used_blocks, branch.in_readout, branch.offsets)
+            if isinstance(state, Columns)
+            else (number,)
+        )
+        together.setdefault(alike, []).append(branch)
+    return [parts[0] if len(parts) == 1 else _joined(parts) for parts in together.values()]
+
+
+def _joined(parts: list[Branch]) -> Branch:
+    draws = parts[0].draws
+    traces = [part.traces for part in parts if part.traces is not None]
+    return replace(
+        parts[0],
+        state=join_columns([part.state for part in parts if isinstance(part.state, Columns)]),
+        draws=Draws(draws.key, draws.binding, np.concatenate([part.shots for part in parts])),
+        bits=np.concatenate([part.bits for part in parts]),
+        iq=np.concatenate([part.iq for part in parts]),
+        traces=np.concatenate(traces) if traces else None,
+    )

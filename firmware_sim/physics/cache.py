@@ -4,39 +4,50 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from numpy.typing import NDArray
 
-Arrays = tuple["NDArray[Any]", ...]
+
+class Sized(Protocol):
+    """What knows its size in memory."""
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        ...
+
+
+Entry = TypeVar("Entry", bound="tuple[NDArray[Any], ...] | Sized")
 
 
 class OperatorCache:
-    """Least recently used tuples of arrays; they are returned read-only."""
+    """Least recently used tuples of arrays, which are returned read-only, or objects made of arrays."""
 
     def __init__(self, limit_bytes: int = 512 * 2**20) -> None:
         self._limit_bytes = limit_bytes
-        self._entries: OrderedDict[bytes, Arrays] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[NDArray[Any], ...] | Sized] = OrderedDict()
         self._bytes = 0
         self.hits = 0
         self.misses = 0
 
-    def get(self, key: bytes, build: Callable[[], Arrays]) -> Arrays:
-        """Return the entry of ``key``, built on first use."""
+    def get(self, key: Hashable, build: Callable[[], Entry]) -> Entry:
+        """Return the entry of ``key``, built on first use; a key says what its entry is made of, and how."""
         found = self._entries.get(key)
         if found is not None:
             self.hits += 1
             self._entries.move_to_end(key)
-            return found
+            return cast("Entry", found)
         self.misses += 1
         made = build()
-        for array in made:
-            array.setflags(write=False)
+        if isinstance(made, tuple):
+            for array in made:
+                array.setflags(write=False)
         self._entries[key] = made
         self._bytes += _size(made)
         while self._bytes > self._limit_bytes and len(self._entries) > 1:
@@ -57,5 +68,5 @@ def content_key(*parts: bytes | str | int | float | bool | tuple[int, ...] | NDA
     return digest.digest()
 
 
-def _size(arrays: Arrays) -> int:
-    return sum(array.nbytes for array in arrays)
+def _size(entry: tuple[NDArray[Any], ...] | Sized) -> int:
+    return sum(array.nbytes for array in entry) if isinstance(entry, tuple) else entry.nbytes

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from firmware_sim.physics.branches import Branch
+from firmware_sim.physics.blocks import Block, read_block
+from firmware_sim.physics.branches import Branch, join
 from firmware_sim.physics.cache import OperatorCache
+from firmware_sim.physics.choice import MOST_DENSE, Choice, choose, dense_choice
+from firmware_sim.physics.columns import Columns, ground_columns
 from firmware_sim.physics.device import build_chip
 from firmware_sim.physics.evolution import Plan, Planner, evolve
 from firmware_sim.physics.measurement import Measurement, collapse
 from firmware_sim.physics.random import Draws
 from firmware_sim.physics.readout import Capture, Readout
-from firmware_sim.physics.segments import Segment, cut
+from firmware_sim.physics.segments import Segment, shorten
 from firmware_sim.physics.slow_noise import Clock, SlowNoise, turn
 from firmware_sim.physics.states import State, extend, ground
+from firmware_sim.physics.tally import Tally
+from firmware_sim.physics.workload import job_of
 from firmware_sim.signal_chain import SignalChain
-from qctrl.errors import ConfigError, ResourceError
+from qctrl.errors import ConfigError, InstrumentFault, ResourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,32 +32,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from firmware_sim.config import Truth
-    from qctrl.protocol import Setup, SimOptions
-
-MAX_QUBITS = {True: 5, False: 8}
-"""Most touched qubits with noise (density matrix) and without (ket)."""
-_UNSAFE = 1e-3
+    from firmware_sim.physics.tree_player import TreePlayer
+    from firmware_sim.shapes import Plays
+    from qctrl.protocol import Program, Setup, SimOptions
 
 Lines = Sequence["NDArray[Any]"]
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What the run has seen so far, for ``statistics``."""
-
-    largest_cluster: int = 0
-    neglected: float = 0.0
-    truncated: bool = False
-    measured: int = 0
-    leaked: int = 0
-    most_branches: int = 0
-    most_qubits: int = 0
-
-    def add_plan(self, plan: Plan) -> None:
-        self.largest_cluster = max(self.largest_cluster, plan.largest)
-        self.neglected += plan.neglected
-        self.truncated |= plan.truncated
-        self.most_qubits = max(self.most_qubits, len(plan.qubits))
 
 
 class Engine:
@@ -78,18 +62,44 @@ class Engine:
         Raises:
             ConfigError: Truth and Setup do not fit, or the levels are not 2 to 4.
         """
-        if options.levels not in (2, 3, 4):
+        if options.levels not in (2, 3, 4, "auto"):
             raise ConfigError(f"levels is {options.levels}; a transmon has 2, 3 or 4 here")
         self._chip = build_chip(truth)
         self._options = options
         self._setup = setup
         self._cache = OperatorCache() if cache is None else cache
         self._chain = SignalChain(self._chip, setup)
-        self._planner = Planner(self._chip, self._chain, self._cache, options.levels)
-        self._readout = Readout(self._chip, setup, self._cache, options.levels)
-        self._measurement = Measurement(self._chip, self._readout, noisy=options.noise)
         self._slow = SlowNoise(self._chip, Clock() if clock is None else clock, noisy=options.noise)
-        self._tally = _Tally()
+        self._tally = Tally()
+        self._take(dense_choice(options))
+
+    def prepare(self, program: Program, shots: int) -> Choice:
+        """Choose how to hold the state of a program, and return the choice.
+
+        Args:
+            program: What will be played.
+            shots: Shots per binding, of which the engine may be given a part at a time.
+
+        Raises:
+            ResourceError: No state that is allowed holds it within the memory.
+        """
+        frames = program.frames[np.unique(program.captures["frame"])]
+        measured = frozenset(self._readout.nearest_qubit(int(f["port"]), int(f["ftw"])) for f in frames)
+        job = job_of(self._chip, self._setup, program, measured, shots, noise=self._options.noise)
+        self._take(choose(job, self._options))
+        return self.choice
+
+    def _take(self, choice: Choice) -> None:
+        self.choice = choice
+        self._planner = Planner(self._chip, self._chain, self._cache, choice.levels)
+        self._readout = Readout(self._chip, self._setup, self._cache, choice.levels)
+        self._measurement = Measurement(self._chip, self._readout, noisy=self._options.noise)
+        self._tree: TreePlayer | None = None
+        if choice.mode == "tree":
+            # Its kernels are loaded only where they are needed.
+            from firmware_sim.physics.tree_player import TreePlayer
+
+            self._tree = TreePlayer(self._chip, self._chain, self._cache, choice, self._tally)
 
     @property
     def qubit_names(self) -> tuple[str, ...]:
@@ -117,9 +127,16 @@ class Engine:
         """
         n_captures, trace_samples = captures
         shape = (len(shots), n_captures, trace_samples)
+        draws = Draws(key, binding, np.ascontiguousarray(shots, dtype=np.uint64))
+        if self._tree is None:
+            state = ground(self.choice.levels, mixed=self._options.noise)
+        else:
+            state = ground_columns(self.choice.levels, draws)
+        if self.choice.levels == 2:
+            self._tally.measured += len(shots)
         whole = Branch(
-            state=ground(self._options.levels, mixed=self._options.noise),
-            draws=Draws(key, binding, np.ascontiguousarray(shots, dtype=np.uint64)),
+            state=state,
+            draws=draws,
             used_blocks=0,
             bits=np.zeros((len(shots), n_clbits), dtype=np.uint8),
             iq=np.zeros((len(shots), n_captures), dtype=np.complex64),
@@ -128,7 +145,8 @@ class Engine:
         if self._slow.silent:
             return [whole]
         labels = self._slow.groups(whole.draws)
-        return [whole.take(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+        parts = [(int(label), np.flatnonzero(labels == label)) for label in np.unique(labels)]
+        return [replace(whole.take(rows), offsets=label) for label, rows in parts]
 
     def play(
         self,
@@ -137,6 +155,7 @@ class Engine:
         start_ticks: int,
         captures: Sequence[Capture] = (),
         *,
+        plays: Plays | None = None,
         final: bool = False,
     ) -> list[Branch]:
         """Return the branches after one block.
@@ -146,22 +165,22 @@ class Engine:
             lines: DAC output of every port over the block, by port index.
             start_ticks: First tick of the block, from the start of the shot.
             captures: The block's captures.
+            plays: What the program plays in the block, if known: operators of known shapes are remembered.
             final: Nothing follows: qubits that nothing touches after their capture need no branch per outcome.
 
         Raises:
             ResourceError: The program touches more qubits than a dense state holds.
         """
         readout_ends = {end for branch in branches for _, end in branch.in_readout}
-        block = self._block(lines, start_ticks, captures, readout_ends)
+        block = self._block(lines, start_ticks, captures, plays, readout_ends)
         deferred = self._deferrable(block) if final else frozenset[int]()
         # Once the last qubit is measured and nothing follows, what the block still does is seen by nobody.
         done = bool(deferred) and len(deferred) == len(block.starts)
         ends = max(block.starts[q] for q in deferred) if done else block.n_samples
-        current = [self._touch(branch, block.touched, start_ticks) for branch in branches]
-        for segment in block.segments:
-            if segment.first < ends:
-                current = self._measure(current, block, segment.first, deferred)
-                current = self._evolve(current, block, segment, deferred)
+        current = join([self._touch(branch, block.touched, start_ticks) for branch in branches])
+        for stretch in block.stretches(self._marks(block, deferred), ends):
+            current = self._measure(current, block, stretch[0].first, deferred)
+            current = self._evolve(current, block, stretch, deferred)
         if final:
             current = self._measure_deferred(current, block, deferred)
         self._tally.most_branches = max(self._tally.most_branches, len(current))
@@ -169,7 +188,7 @@ class Engine:
 
     def populations(self, branches: Iterable[Branch]) -> NDArray[np.float64]:
         """Return the mean probability of each level of each qubit of the chip, shape ``(n_qubits, levels)``."""
-        result = np.zeros((len(self._chip.qubits), self._options.levels))
+        result = np.zeros((len(self._chip.qubits), self.choice.levels))
         total = 0
         for branch in branches:
             n_shots = len(branch.shots)
@@ -202,7 +221,7 @@ class Engine:
         Raises:
             ResourceError: The block touches another qubit.
         """
-        block = self._block(lines, start_ticks, (), set())
+        block = self._block(lines, start_ticks, (), None, set())
         strangers = block.touched - set(qubits)
         if strangers or list(qubits) != sorted(set(qubits)):
             names = ", ".join(self._chip.names[q] for q in sorted(strangers)) or "an unsorted list"
@@ -215,7 +234,7 @@ class Engine:
         plans = [self._planner.plan(lines, start_ticks, part, tuple(qubits), quiet) for part in block.segments]
         outputs: list[NDArray[np.complex128]] = []
         for given in inputs:
-            state = State(tuple(qubits), self._options.levels, _turn(given, enter))
+            state = State(tuple(qubits), self.choice.levels, _turn(given, enter))
             for plan in plans:
                 state = evolve(plan, state)
             outputs.append(_turn(state.data, leave))
@@ -224,45 +243,33 @@ class Engine:
     def statistics(self) -> dict[str, Any]:
         """Return what the physics did and how far to trust it.
 
-        ``neglected_infidelity`` estimates, at worst, what the product of edge ratios leaves out.
+        See ``Tally.statistics``; ``cache_hits`` and ``cache_misses`` count since the process began.
         """
-        tally = self._tally
-        unsafe = tally.truncated or tally.neglected**2 > _UNSAFE
         return {
-            "mode": "density matrix" if self._options.noise else "ket",
-            "levels": self._options.levels,
-            "qubits": tally.most_qubits,
-            "largest_cluster": tally.largest_cluster,
-            "branches": tally.most_branches,
-            "approximation": "unsafe" if unsafe else "edge ratios",
-            "neglected_infidelity": tally.neglected**2,
-            "leaked_fraction": tally.leaked / tally.measured if tally.measured else 0.0,
+            "mode": self.choice.mode,
+            "levels": self.choice.levels,
+            **self._tally.statistics(),
             "clipped_samples": self._measurement.clipped,
             "cache_hits": self._cache.hits,
             "cache_misses": self._cache.misses,
         }
 
-    def _block(self, lines: Lines, start_ticks: int, captures: Sequence[Capture], readout_ends: set[int]) -> _Block:
-        activity, acts_on = self._chain.activity(lines)
-        n_samples = activity.shape[1]
-        first = {
-            self._readout.qubit_of(capture): (capture.first_tick - start_ticks) // self._chain.sample_ticks
-            for capture in captures
-        }
-        touched = {q for row, qubits in zip(activity, acts_on, strict=True) if row.any() for q in qubits}
-        last: dict[int, int] = {}
-        for row, qubits in zip(activity, acts_on, strict=True):
-            acting = np.flatnonzero(row)
-            for qubit in qubits:
-                last[qubit] = max(last.get(qubit, -1), int(acting[-1]) if len(acting) else -1)
-        ends = readout_ends | {c.first_tick + c.length_ticks for c in captures}
-        marks = [(end - start_ticks) // self._chain.sample_ticks for end in ends]
-        segments = cut(activity, n_samples, [*first.values(), *marks])
-        return _Block(
-            lines, start_ticks, tuple(captures), n_samples, segments, frozenset(touched | set(first)), first, last
-        )
+    def _block(
+        self, lines: Lines, start_ticks: int, captures: Sequence[Capture], plays: Plays | None, readout_ends: set[int]
+    ) -> Block:
+        starts = {self._readout.qubit_of(capture): capture.first_tick for capture in captures}
+        ends = readout_ends | {capture.first_tick + capture.length_ticks for capture in captures}
+        block = read_block(self._chain, (lines, start_ticks, tuple(captures), plays), starts, ends)
+        if self._tree is not None and self._options.noise:
+            return replace(block, segments=shorten(block.segments, self._tree.longest_samples))
+        return block
 
-    def _deferrable(self, block: _Block) -> frozenset[int]:
+    def _marks(self, block: Block, deferred: frozenset[int]) -> list[int]:
+        """Return the samples at which a window begins whose outcome must be known at once."""
+        windows = [c.first_tick for c in block.captures if self._readout.qubit_of(c) not in deferred]
+        return [(tick - block.start_ticks) // self._chain.sample_ticks for tick in windows]
+
+    def _deferrable(self, block: Block) -> frozenset[int]:
         """Return qubits measured once that no line touches from their capture on."""
         measured = [self._readout.qubit_of(capture) for capture in block.captures]
         return frozenset(
@@ -271,48 +278,94 @@ class Engine:
 
     def _touch(self, branch: Branch, touched: frozenset[int], start_ticks: int) -> Branch:
         thermal = {q: self._chip.qubits[q].thermal for q in touched} if self._options.noise else None
-        state = extend(branch.state, sorted(touched), thermal)
-        limit = MAX_QUBITS[state.mixed]
-        if len(state.qubits) > limit:
-            raise ResourceError(
-                f"the program touches {len(state.qubits)} qubits; the dense engine holds {limit} "
-                f"{'with' if state.mixed else 'without'} noise; use fewer qubits"
-                + (" or noise=False" if state.mixed else "")
-            )
+        if isinstance(branch.state, Columns):
+            state = branch.state.extend(sorted(touched), thermal, branch.draws)
+        else:
+            state = extend(branch.state, sorted(touched), thermal)
+            self._refuse_large(state)
         still = tuple((q, end) for q, end in branch.in_readout if end > start_ticks)
+        self._tally.most_qubits = max(self._tally.most_qubits, len(state.qubits))
         return replace(branch, state=state, in_readout=still)
 
+    def _refuse_large(self, state: State) -> None:
+        most = MOST_DENSE[self.choice.mode][state.levels]
+        if len(state.qubits) > most:
+            raise ResourceError(
+                f"the program touches {len(state.qubits)} qubits; a {self.choice.mode} of {state.levels} levels holds "
+                f"{most}; use fewer qubits" + (" or noise=False" if state.mixed else "")
+            )
+
     def _evolve(
-        self, branches: list[Branch], block: _Block, segment: Segment, deferred: frozenset[int]
+        self, branches: list[Branch], block: Block, stretch: list[Segment], deferred: frozenset[int]
     ) -> list[Branch]:
-        now = block.start_ticks + segment.first * self._chain.sample_ticks
-        waiting = {q for q in deferred if block.starts[q] <= segment.first}
-        plans: dict[tuple[tuple[int, ...], frozenset[int] | None], Plan] = {}
+        """Return the branches after segments in which no window begins."""
+        reading = None if self._tree is None else self._tree.read(block)
+        plans: dict[object, list[Plan]] = {}
         result: list[Branch] = []
         for branch in branches:
-            reading = {q for q, end in branch.in_readout if end > now}
-            quiet = frozenset(waiting | reading) if self._options.noise else None
-            key = (branch.state.qubits, quiet)
-            if key not in plans:
-                plans[key] = self._planner.plan(block.lines, block.start_ticks, segment, *key)
-                self._tally.add_plan(plans[key])
-            result.append(replace(branch, state=self._through(plans[key], branch, block, segment)))
+            quiet = tuple(self._quiet(branch, block, segment, deferred) for segment in stretch)
+            state, key = branch.state, (branch.state.qubits, quiet)
+            if isinstance(state, Columns) and self._tree is not None and reading is not None:
+                plan = self._tree.plan(reading, stretch, *key)
+                self._refuse_unsafe()
+                turns = [self._half_turns(branch, block, segment) for segment in stretch]
+                state = self._tree.play(plan, turns, state, branch.draws)
+            elif isinstance(state, State):
+                if key not in plans:
+                    plans[key] = self._plans(block, stretch, *key)
+                for segment, plan in zip(stretch, plans[key], strict=True):
+                    state = self._through(plan, state, self._half_turns(branch, block, segment))
+            result.append(replace(branch, state=state))
         return result
 
-    def _through(self, plan: Plan, branch: Branch, block: _Block, segment: Segment) -> State:
-        """Return the state after a segment; its slow noise acts half before and half after."""
+    def _half_turns(self, branch: Branch, block: Block, segment: Segment) -> NDArray[np.float64] | None:
+        """Return half the angle by which slow noise turns each qubit of the state in a segment; None if there is none.
+
+        It acts half before and half after.
+        """
         if self._slow.silent:
-            return evolve(plan, branch.state)
+            return None
         sample_s, begin_s = self._chain.sample_s, block.start_ticks * float(self._setup.tick_s)
         span_s = (begin_s + segment.first * sample_s, begin_s + segment.last * sample_s)
         slopes = self._chain.slopes_hz(block.lines, (segment.first, segment.last))
         one = Draws(branch.draws.key, branch.binding, branch.shots[:1])
-        half = self._slow.angles(one, span_s, slopes)[0, list(branch.state.qubits)] / 2
-        before = replace(branch.state, data=turn(branch.state.data, half, branch.state.levels))
-        after = evolve(plan, before)
+        return self._slow.angles(one, span_s, slopes)[0, list(branch.state.qubits)] / 2
+
+    def _through(self, plan: Plan, state: State, half: NDArray[np.float64] | None) -> State:
+        """Return a dense state after a segment."""
+        if half is None:
+            return evolve(plan, state)
+        after = evolve(plan, replace(state, data=turn(state.data, half, state.levels)))
         return replace(after, data=turn(after.data, half, after.levels))
 
-    def _measure(self, branches: list[Branch], block: _Block, sample: int, deferred: frozenset[int]) -> list[Branch]:
+    def _plans(
+        self, block: Block, stretch: list[Segment], qubits: tuple[int, ...], quiet: tuple[frozenset[int] | None, ...]
+    ) -> list[Plan]:
+        found: list[Plan] = []
+        for segment, silent in zip(stretch, quiet, strict=True):
+            plan = self._planner.plan(block.lines, block.start_ticks, segment, qubits, silent)
+            self._tally.add_plan(plan)
+            self._refuse_unsafe()
+            found.append(plan)
+        return found
+
+    def _quiet(self, branch: Branch, block: Block, segment: Segment, deferred: frozenset[int]) -> frozenset[int] | None:
+        """Return the qubits whose noise is not the state's: their readout draws it, or nobody sees it any more."""
+        if not self._options.noise:
+            return None
+        now = block.start_ticks + segment.first * self._chain.sample_ticks
+        reading = {q for q, end in branch.in_readout if end > now}
+        return frozenset(reading | {q for q in deferred if block.starts[q] <= segment.first})
+
+    def _refuse_unsafe(self) -> None:
+        if self._tally.unsafe and not self._options.allow_unsafe:
+            raise InstrumentFault(
+                f"the emulator's approximation does not hold here: {self._tally.why()}; "
+                "allow_unsafe=True goes on all the same",
+                fault_code="QC-UNSAFE",
+            )
+
+    def _measure(self, branches: list[Branch], block: Block, sample: int, deferred: frozenset[int]) -> list[Branch]:
         """Measure the captures that begin at a sample, and branch by what was found."""
         now = [
             c for c in block.captures if self._begins(block, c, sample) and self._readout.qubit_of(c) not in deferred
@@ -326,7 +379,7 @@ class Engine:
             result += collapse(found)
         return result
 
-    def _measure_deferred(self, branches: list[Branch], block: _Block, deferred: frozenset[int]) -> list[Branch]:
+    def _measure_deferred(self, branches: list[Branch], block: Block, deferred: frozenset[int]) -> list[Branch]:
         last = [c for c in block.captures if self._readout.qubit_of(c) in deferred]
         if not last:
             return branches
@@ -337,33 +390,20 @@ class Engine:
             result.append(found.branch)
         return result
 
-    def _begins(self, block: _Block, capture: Capture, sample: int) -> bool:
+    def _begins(self, block: Block, capture: Capture, sample: int) -> bool:
         return (capture.first_tick - block.start_ticks) // self._chain.sample_ticks == sample
 
     def _count(self, levels: NDArray[np.uint8]) -> None:
-        self._tally.measured += levels.size
-        self._tally.leaked += int(np.count_nonzero(levels > 1))
+        if self.choice.levels > 2:
+            self._tally.measured += levels.size
+            self._tally.leaked += int(np.count_nonzero(levels > 1))
 
     def _frame_phases(self, frames_hz: NDArray[np.float64], time_s: float) -> NDArray[np.complex128]:
-        levels = self._options.levels
+        levels = self.choice.levels
         turns = (frames_hz - self._chain.reference_hz) @ np.indices((levels,) * len(frames_hz)).reshape(
             len(frames_hz), -1
         )
         return np.exp(2j * np.pi * turns * time_s)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Block:
-    lines: Lines
-    start_ticks: int
-    captures: tuple[Capture, ...]
-    n_samples: int
-    segments: list[Segment]
-    touched: frozenset[int]
-    starts: dict[int, int]
-    """Sample where each measured qubit's (last) capture begins."""
-    last_touch: dict[int, int]
-    """Last sample where a line acts on each qubit, -1 for never."""
 
 
 def _turn(data: NDArray[np.complex128], phases: NDArray[np.complex128]) -> NDArray[np.complex128]:

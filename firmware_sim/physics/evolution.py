@@ -82,14 +82,14 @@ class Planner:
             qubits: Qubits of the state, ascending.
             quiet: Qubits without noise of their own, as during their readout; None switches all noise off.
         """
-        part = _Part(lines, start_ticks, (segment.first, segment.last))
-        blocks = self._blocks(part, qubits)
+        part = Part(lines, start_ticks, (segment.first, segment.last))
+        blocks = self.blocks(part, qubits)
         steps: list[Step] = []
         for block in blocks:
             steps += self._block_steps(part, block, quiet)
         neglected, largest, truncated = 0.0, max(map(len, blocks), default=0), False
         done: list[tuple[set[int], float]] = []
-        for first, second in self._weak_edges(blocks, qubits):
+        for first, second in self.weak_edges(blocks, qubits):
             sides = (first[0], second[0])
             if len(sides[0]) + len(sides[1]) > MAX_CLUSTER:
                 sides, truncated = ((first[1],), (second[1],)), True
@@ -101,8 +101,8 @@ class Planner:
             steps.append(Step(tuple(sorted(cluster)), ratio, superoperator=False))
         return Plan(qubits, tuple(steps), neglected, largest, truncated)
 
-    def _blocks(self, part: _Part, qubits: Qubits) -> list[Qubits]:
-        """Return the qubits grouped by acting couplers."""
+    def blocks(self, part: Part, qubits: Qubits) -> list[Qubits]:
+        """Return the qubits grouped by acting couplers, in ascending order."""
         group = {qubit: {qubit} for qubit in qubits}
         for index, coupling in enumerate(self._chip.couplings):
             first, second = coupling.qubits
@@ -112,7 +112,7 @@ class Planner:
                     group[qubit] = joined
         return sorted({tuple(sorted(members)) for members in group.values()})
 
-    def _weak_edges(self, blocks: list[Qubits], qubits: Qubits) -> list[tuple[tuple[Qubits, int], tuple[Qubits, int]]]:
+    def weak_edges(self, blocks: list[Qubits], qubits: Qubits) -> list[tuple[tuple[Qubits, int], tuple[Qubits, int]]]:
         """Return, for each pair of blocks that couplings join, the blocks and the qubits of one such coupling."""
         block_of = {qubit: block for block in blocks for qubit in block}
         found: dict[frozenset[Qubits], tuple[tuple[Qubits, int], tuple[Qubits, int]]] = {}
@@ -123,10 +123,10 @@ class Planner:
                 found.setdefault(frozenset((block_of[first], block_of[second])), ends)
         return list(found.values())
 
-    def _block_steps(self, part: _Part, block: Qubits, quiet: frozenset[int] | None) -> list[Step]:
+    def _block_steps(self, part: Part, block: Qubits, quiet: frozenset[int] | None) -> list[Step]:
         controls = part.controls(self._chain, block)
         if quiet is None or quiet.issuperset(block):
-            return [Step(block, self._unitary(controls, block), superoperator=False)]
+            return [Step(block, self.unitary(controls, block), superoperator=False)]
         noisy = [None if qubit in quiet else self._chip.qubits[qubit] for qubit in block]
         if len(block) > 2:
             # A dense superoperator of three transmons does not fit; half of the noise before, half after.
@@ -135,19 +135,19 @@ class Planner:
                 for qubit, transmon in zip(block, noisy, strict=True)
                 if transmon is not None
             ]
-            return [*half, Step(block, self._unitary(controls, block), superoperator=False), *half]
+            return [*half, Step(block, self.unitary(controls, block), superoperator=False), *half]
         key = self._key("superoperator", controls, block, tuple(qubit for qubit in block if qubit in quiet))
         (matrix,) = self._cache.get(key, lambda: (block_superoperator(controls, noisy, self._levels),))
         return [Step(block, matrix, superoperator=True)]
 
-    def _ratio(self, part: _Part, sides: tuple[Qubits, Qubits]) -> tuple[NDArray[np.complex128], float]:
+    def _ratio(self, part: Part, sides: tuple[Qubits, Qubits]) -> tuple[NDArray[np.complex128], float]:
         cluster = tuple(sorted(sides[0] + sides[1]))
         controls = part.controls(self._chain, cluster)
 
         def build() -> tuple[NDArray[Any], ...]:
             def parts(matrix: NDArray[np.complex128]) -> NDArray[np.complex128]:
                 for side in sides:
-                    own = self._unitary(part.controls(self._chain, side), side)
+                    own = self.unitary(part.controls(self._chain, side), side)
                     places = [cluster.index(qubit) for qubit in side]
                     matrix = left_multiply(own, matrix, places, self._levels, len(cluster))
                 return matrix
@@ -159,7 +159,8 @@ class Planner:
         ratio, size = self._cache.get(self._key("ratio", controls, cluster, sides[0]), build)
         return ratio, float(size)
 
-    def _unitary(self, controls: Controls, block: Qubits) -> NDArray[np.complex128]:
+    def unitary(self, controls: Controls, block: Qubits) -> NDArray[np.complex128]:
+        """Return the propagator of a cluster, from the memory if it is there."""
         (matrix,) = self._cache.get(
             self._key("unitary", controls, block, ()), lambda: (unitary(controls, self._levels),)
         )
@@ -170,7 +171,7 @@ class Planner:
         return content_key(kind, self._chip.hash, self._levels, cluster, extra, controls.dt_s, *columns)
 
 
-class _Part:
+class Part:
     """A segment of a block's lines, with the controls of each cluster made once."""
 
     def __init__(self, lines: Sequence[NDArray[Any]], start_ticks: int, span: tuple[int, int]) -> None:
@@ -180,6 +181,7 @@ class _Part:
         self._made: dict[Qubits, Controls] = {}
 
     def controls(self, chain: SignalChain, qubits: Qubits) -> Controls:
+        """Return the controls of a cluster of qubits, ascending."""
         if qubits not in self._made:
             self._made[qubits] = chain.controls(self.lines, self._start_ticks, self.span, qubits)
         return self._made[qubits]

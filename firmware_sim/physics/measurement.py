@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from firmware_sim.physics.columns import Columns
 from firmware_sim.physics.integration import integrate, integrate_with_traces
 from firmware_sim.physics.states import project
 from qctrl.signal import discriminate
@@ -59,9 +60,7 @@ class Measurement:
         groups = self._readout.groups(captures)
         ordered = [capture for group in groups for capture in group]
         qubits = tuple(self._readout.qubit_of(capture) for capture in ordered)
-        probabilities = branch.state.marginal(qubits)
-        outcomes = branch.draws.outcomes(branch.used_blocks, probabilities.ravel())
-        levels = np.stack(np.unravel_index(outcomes, probabilities.shape), axis=1).astype(np.uint8)
+        levels = branch.state.draw(branch.draws, branch.used_blocks, qubits)
         end_levels = np.empty_like(levels)
         block, column = branch.used_blocks + 1, 0
         for group in groups:
@@ -99,12 +98,14 @@ class Measurement:
 
 
 def collapse(found: Found) -> list[Branch]:
-    """Return a branch per history of levels, each in its collapsed state.
+    """Return a branch per history of levels, each in its collapsed state; one branch if its shots have columns.
 
     The level a qubit decays to inside its window is taken from the window's start on.
     """
-    branch, qubits = found.branch, found.qubits
-    all_measured = set(qubits) == set(branch.state.qubits)
+    branch, qubits, state = found.branch, found.qubits, found.branch.state
+    if isinstance(state, Columns):
+        return [replace(branch, state=state.collapse(qubits, found.levels, found.end_levels))]
+    all_measured = set(qubits) == set(state.qubits)
     # If every qubit was measured, only what the windows leave behind tells states apart.
     before = found.end_levels if all_measured else found.levels
     histories, which = np.unique(np.concatenate([before, found.end_levels], axis=1), axis=0, return_inverse=True)
@@ -113,6 +114,6 @@ def collapse(found: Found) -> list[Branch]:
         rows = np.flatnonzero(which.ravel() == number)
         old = found.levels[rows[0]]
         new = history[len(qubits) :]
-        state = project(branch.state, qubits, old.tolist(), new.tolist())
-        result.append(replace(branch.take(rows), state=state))
+        collapsed = project(state, qubits, old.tolist(), new.tolist())
+        result.append(replace(branch.take(rows), state=collapsed))
     return result

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from firmware_sim.physics import _kernels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 _MOST_JUMPS = 3
 """Changes of level in one window; more happen once in a million windows."""
+
+
+_START_STREAM = 3
+"""Fourth word of the counter for levels at the start of a shot."""
 
 
 def stream_key(seed: int, pub_index: int, program_hash: bytes) -> NDArray[np.uint64]:
@@ -45,6 +51,50 @@ class Draws:
         found = np.empty(len(self.shots), dtype=np.int64)
         _kernels.draw_outcomes(self._header(block), self.shots, cumulative, found)
         return found
+
+    def levels(self, qubit: int, shares: Sequence[float]) -> NDArray[np.int64]:
+        """Return the level in which each shot finds a qubit as it begins, shape ``(n_shots,)``.
+
+        Args:
+            qubit: Chip index, which is the draw block.
+            shares: Populations of its levels, normalised here.
+        """
+        if not any(shares[1:]):
+            return np.zeros(len(self.shots), dtype=np.int64)
+        # The angle of a complex Gaussian is uniform.
+        place = np.angle(self.normals(qubit, 1, _START_STREAM)[:, 0]) / (2 * np.pi) + 0.5
+        return np.searchsorted(np.cumsum(shares)[:-1] / sum(shares), place, side="right")
+
+    def column_outcomes(
+        self, block: int, probabilities: NDArray[np.float64], column: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return a basis state per shot, drawn from the probabilities of its column, shape ``(n_shots,)``.
+
+        Args:
+            block: Draw block; the same draw as that of ``outcomes``.
+            probabilities: Shape ``(n_states, n_columns)``, normalised here.
+            column: Column of each shot.
+        """
+        from firmware_sim.physics import _chain_kernels
+
+        cumulative = np.cumsum(probabilities.T, axis=1)
+        cumulative /= cumulative[:, -1:]
+        found = np.empty(len(self.shots), dtype=np.int64)
+        _chain_kernels.draw_column_outcomes(self._header(block), self.shots, column, cumulative, found)
+        return found
+
+    def jump_header(
+        self, threshold: NDArray[np.float64], drawn: NDArray[np.uint64], leaked: NDArray[np.bool_]
+    ) -> tuple[Any, ...]:
+        """Return what the tree's kernels must know of shots; the arrays given are theirs to write."""
+        after = np.empty(len(self.shots), dtype=np.int64)
+        return self.key, np.uint64(self.binding), self.shots, threshold, drawn, leaked, after
+
+    def thresholds(self, threshold: NDArray[np.float64], drawn: NDArray[np.uint64], leaked: NDArray[np.bool_]) -> None:
+        """Give every shot its first threshold."""
+        from firmware_sim.physics import _chain_kernels
+
+        _chain_kernels.draw_thresholds(self.jump_header(threshold, drawn, leaked))
 
     def jumps(
         self, block: int, hazards: tuple[NDArray[np.float64], NDArray[np.float64]], levels: NDArray[np.uint8]

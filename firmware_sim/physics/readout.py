@@ -106,9 +106,12 @@ class Readout:
         Raises:
             ConfigError: No feedline ends at the port.
         """
-        feedline, _ = self._feedline(capture.port)
-        lo_hz = self._setup.ports[capture.port].lo_hz
-        wanted = lo_hz + tuning_word_to_hz(capture.ftw, self._setup.tick_s)
+        return self.nearest_qubit(capture.port, capture.ftw)
+
+    def nearest_qubit(self, port: int, ftw: int) -> int:
+        """Return the chip index of the qubit whose resonator is nearest to a frame's frequency; see ``qubit_of``."""
+        feedline, _ = self._feedline(port)
+        wanted = self._setup.ports[port].lo_hz + tuning_word_to_hz(ftw, self._setup.tick_s)
         known = {q: r.frequency for q, r in self._chip.truth.resonators.items() if r.feedline == feedline}
         name = min(known, key=lambda q: abs(known[q] - wanted))
         return self._chip.names.index(name)

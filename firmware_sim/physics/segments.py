@@ -41,6 +41,31 @@ def cut(activity: NDArray[np.bool_], n_samples: int, marks: Iterable[int]) -> li
     return [Segment(first, last) for first, last in pairwise(ordered) if last > first]
 
 
+def shorten(segments: Iterable[Segment], longest: int) -> list[Segment]:
+    """Return the segments with long ones cut into parts of at most ``longest`` samples, a power of two but the last."""
+    step = 1 << max(longest.bit_length() - 1, 0)
+    found: list[Segment] = []
+    for segment in segments:
+        starts = range(segment.first, segment.last, step)
+        found += [Segment(first, min(first + step, segment.last)) for first in starts]
+    return found
+
+
+def widen(row: NDArray[np.bool_], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> list[int]:
+    """Let a line act throughout its plays, even where an envelope is zero; return where they start and end.
+
+    Args:
+        row: When the line acts, shape ``(n_samples,)``; written.
+        starts: First sample of each play.
+        ends: One past the last.
+    """
+    change = np.zeros(len(row) + 1, dtype=np.int64)
+    np.add.at(change, starts, 1)
+    np.add.at(change, ends, -1)
+    row |= np.cumsum(change[:-1]) > 0
+    return np.union1d(starts, ends).tolist()
+
+
 def _borders(row: NDArray[np.bool_]) -> list[int]:
     """Return starts and ends of acting, but not those of short gaps: an envelope may pass through zero."""
     padded = np.concatenate([[False], row, [False]])

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from firmware_sim.physics.random import Draws
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
@@ -32,6 +34,16 @@ class State:
         """Return the probability of each basis state, shape ``(levels,) * n_qubits``."""
         values = np.real(np.diagonal(self.data)) if self.mixed else np.abs(self.data) ** 2
         return np.maximum(values, 0.0).reshape((self.levels,) * len(self.qubits))
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> State:  # noqa: ARG002 (all shots share one state)
+        """Return the state of some of the shots in it."""
+        return self
+
+    def draw(self, draws: Draws, block: int, qubits: Sequence[int]) -> NDArray[np.uint8]:
+        """Return the levels that each shot finds, shape ``(n_shots, n_qubits)``; takes one draw block."""
+        probabilities = self.marginal(qubits)
+        outcomes = draws.outcomes(block, probabilities.ravel())
+        return np.stack(np.unravel_index(outcomes, probabilities.shape), axis=1).astype(np.uint8)
 
     def marginal(self, qubits: Sequence[int]) -> NDArray[np.float64]:
         """Return the joint probability of the levels of ``qubits``, one axis each, in their order."""

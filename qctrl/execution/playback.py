@@ -105,7 +105,9 @@ class _Playback:
         return merger.result()
 
     def _sim(self, work: Work) -> SimOptions | None:
-        return None if self.sim is None else msgspec.structs.replace(self.sim, pub_index=work.pub_index)
+        if self.sim is None:
+            return None
+        return msgspec.structs.replace(self.sim, pub_index=work.pub_index, pub_shots=work.shots)
 
     def _expected_s(self, work: Work, chunk: Chunk) -> float:
         shot_ticks = int(work.program.blocks["length_ticks"].sum()) + self._rep_delay_ticks

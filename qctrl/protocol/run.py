@@ -12,6 +12,8 @@ from qctrl.protocol import _container, limits
 KIND: Final = b"RUN "
 _BODY: Final = b"BODY"
 
+Mode: TypeAlias = Literal["auto", "density matrix", "ket", "tree"]
+"""One mixed state; one pure state per history of records; pure states per history of jumps and records."""
 CaptureMode: TypeAlias = Literal["bits", "iq", "iq_mean", "trace", "trace_mean", "bits+iq"]
 
 
@@ -25,14 +27,22 @@ class SimOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seed of all random numbers; None lets the emulator draw one and report it."""
     noise: bool = True
     """False removes every random process but the measurement outcome itself."""
-    levels: int = 3
-    """Levels per transmon in the state engine."""
+    levels: int | Literal["auto"] = "auto"
+    """Levels per transmon in the state; ``auto`` takes 3 unless memory allows only 2."""
     time_s: float = 0.0
     """Simulated time of day, for slow drift."""
     pub_index: int = 0
     """Place of the pub in its job, so that equal pubs draw different numbers."""
     without: tuple[NoiseKind, ...] = ()
     """Kinds of noise that are switched off one by one."""
+    mode: Mode = "auto"
+    """What holds the state; ``auto`` lets the emulator count which is cheapest."""
+    memory_mib: int = 1024
+    """Memory that the state may take."""
+    allow_unsafe: bool = False
+    """Whether to go on where the emulator's approximations do not hold; otherwise it refuses."""
+    pub_shots: int = 0
+    """Shots of the whole pub, so that its parts are played alike; 0 stands for those of the run."""
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,7 +82,9 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"rep_delay_ticks {self.rep_delay_ticks} not in 0..{limits.MAX_REP_DELAY_TICKS}",
             ),
             (self.iteration_limit >= 1, "iteration_limit is not positive"),
-            (self.sim is None or self.sim.levels in (2, 3, 4), "levels must be 2, 3 or 4"),
+            (self.sim is None or self.sim.levels in (2, 3, 4, "auto"), "levels must be 2, 3, 4 or auto"),
+            (self.sim is None or self.sim.memory_mib >= 1, "memory_mib is not positive"),
+            (self.sim is None or self.sim.pub_shots >= 0, "pub_shots is negative"),
         )
         for holds, text in checks:
             if not holds:

@@ -21,7 +21,7 @@ class FakePhysics:
     def __init__(self):
         self.played = []
 
-    def play(self, branches, lines, start_ticks, captures=(), *, final=False):
+    def play(self, branches, lines, start_ticks, captures=(), *, plays=None, final=False):
         self.played.append((start_ticks, [len(line) for line in lines], len(branches), final, captures))
         for branch in branches:
             for capture in captures:
@@ -94,7 +94,7 @@ def test_a_branch_waits_in_silence_until_its_bit_is_readable():
 
 def test_a_capture_that_is_played_again_overwrites_its_bit():
     class Alternating(FakePhysics):
-        def play(self, branches, lines, start_ticks, captures=(), *, final=False):
+        def play(self, branches, lines, start_ticks, captures=(), *, plays=None, final=False):
             self.played.append(start_ticks)
             for branch in branches:
                 branch.bits[:, 0] = len(self.played) % 2
@@ -155,7 +155,7 @@ def test_loop_without_end_meets_the_iteration_limit():
 
 def test_bindings_change_the_samples():
     class Loudest(FakePhysics):
-        def play(self, branches, lines, start_ticks, captures=(), *, final=False):
+        def play(self, branches, lines, start_ticks, captures=(), *, plays=None, final=False):
             self.played.append(np.abs(lines[0]).max())
             return list(branches)
 
@@ -170,7 +170,7 @@ def test_bindings_change_the_samples():
 class Listener(FakePhysics):
     """Keeps what reaches the drive line of each block."""
 
-    def play(self, branches, lines, start_ticks, captures=(), *, final=False):
+    def play(self, branches, lines, start_ticks, captures=(), *, plays=None, final=False):
         self.played.append(np.flatnonzero(np.abs(lines[toys.DRIVE]) > 1e-6))
         return list(branches)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from firmware_sim.config import Truth, load_truth
+from firmware_sim.physics.choice import Choice
 from firmware_sim.physics.engine import Engine
 from firmware_sim.physics.random import stream_key
 from firmware_sim.physics.readout import Capture
@@ -39,10 +40,13 @@ def make_setup(truth: Truth) -> Setup:
 class Bench:
     """An engine and the lines of one block."""
 
-    def __init__(self, truth: Truth, *, noise: bool = False, levels: int = 3, setup: Setup | None = None) -> None:
+    def __init__(self, truth: Truth, *, noise=False, levels=3, setup=None, tree=False, allow_unsafe=False) -> None:
         self.truth = truth
         self.setup = make_setup(truth) if setup is None else setup
-        self.engine = Engine(truth, self.setup, SimOptions(seed=SEED, noise=noise, levels=levels))
+        options = SimOptions(seed=SEED, noise=noise, levels=levels, allow_unsafe=allow_unsafe)
+        self.engine = Engine(truth, self.setup, options)
+        if tree:
+            self.engine._take(Choice("tree", levels, 1 << 30, 1 << 30))
 
     def lines(self, n_samples: int) -> list[np.ndarray]:
         types = {"iq_drive": np.complex128, "iq_readout": np.complex128, "flux": np.float64}
@@ -132,6 +136,12 @@ def shorten(truth: Truth, n_qubits: int) -> Truth:
         document[part] = {name: document[part][name] for name in names}
     document["edges"] = {k: v for k, v in document["edges"].items() if set(k.split("-")) <= set(names)}
     return Truth.model_validate(document)
+
+
+@pytest.fixture(scope="session")
+def shorter():
+    """``shorten``: a truth's first qubits."""
+    return shorten
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@ from scipy.optimize import curve_fit
 
 from firmware_sim.physics.branches import split
 from firmware_sim.physics.cache import OperatorCache
+from firmware_sim.physics.choice import MOST_DENSE
 from firmware_sim.physics.engine import Engine
 from firmware_sim.physics.propagators import hamiltonians
-from qctrl.errors import ConfigError, ResourceError
+from qctrl.errors import ConfigError, InstrumentFault, ResourceError
 from qctrl.protocol import SimOptions
 
 DRIVE_LO_HZ = 4.9e9
@@ -248,8 +249,8 @@ def test_too_many_touched_qubits_are_refused(bench, chain5, monkeypatch):
     lines = rig.lines(20)
     for name in chain5.qubits:
         rig.drive(lines, name, 0, np.full(20, 0.1))
-    monkeypatch.setattr("firmware_sim.physics.engine.MAX_QUBITS", {True: 4, False: 8})
-    with pytest.raises(ResourceError, match=r"touches 5 qubits; .* holds 4 with noise"):
+    monkeypatch.setitem(MOST_DENSE["density matrix"], 3, 4)
+    with pytest.raises(ResourceError, match=r"touches 5 qubits; a density matrix of 3 levels holds 4"):
         rig.engine.play(rig.begin(), lines, 0)
 
 
@@ -292,11 +293,15 @@ def test_three_coupled_blocks_at_once_stay_close_to_the_lindblad_equation(bench,
     assert 0.5 * np.abs(np.linalg.eigvalsh(found - exact)).sum() < 1e-4
 
 
-def test_a_cluster_beyond_four_qubits_is_reported_as_unsafe(bench, chain5, shapes):
-    rig = bench(chain5)
+@pytest.mark.parametrize("tree", [False, True])
+def test_a_cluster_beyond_four_qubits_is_refused_or_reported_as_unsafe(bench, chain5, shapes, tree):
+    rig = bench(chain5, tree=tree)
     lines = rig.lines(20)
     for port in ("c01.flux", "c12.flux", "c34.flux"):
         rig.flux(lines, port, 0, 0.5 * shapes[1](20, 5))
+    with pytest.raises(InstrumentFault, match=r"couplers that act at once .* allow_unsafe"):
+        rig.engine.play(rig.begin(), lines, 0)
+    rig = bench(chain5, tree=tree, allow_unsafe=True)
     rig.engine.play(rig.begin(), lines, 0)
     assert rig.engine.statistics()["approximation"] == "unsafe"
 

@@ -1,0 +1,209 @@
+"""Numba kernels: which shots are in which column, and the random thresholds at which they jump.
+
+The shots of a column are a chain by falling threshold, so that those who jump are always at its head.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numba import njit
+
+from firmware_sim.physics._kernels import philox, uniform
+from qctrl.jit import JIT
+
+if TYPE_CHECKING:
+    from firmware_sim.physics.tables import Book, Integers, Reals, Shots, Words
+
+_U64 = np.uint64
+_JUMP_STREAM: Final = _U64(2)
+"""Fourth word of the counter; 0 and 1 belong to the readout."""
+
+
+@njit(**JIT)
+def fresh(shots: Shots, shot: int, counter: Words, words: Words) -> float:
+    """Return the next threshold of a shot: a number in [0, 1) that only seed, binding, shot and count decide."""
+    key, binding, numbers, _, draws, _, _ = shots
+    counter[0] = draws[shot]
+    counter[1] = binding
+    counter[2] = numbers[shot]
+    counter[3] = _JUMP_STREAM
+    philox(counter, key, words)
+    draws[shot] += _U64(1)
+    return uniform(words[0])
+
+
+@njit(**JIT)
+def draw_thresholds(shots: Shots) -> None:
+    """Give every shot its first threshold."""
+    counter = np.zeros(4, dtype=np.uint64)
+    words = np.empty(4, dtype=np.uint64)
+    for shot in range(shots[3].shape[0]):
+        shots[3][shot] = fresh(shots, shot, counter, words)
+
+
+@njit(**JIT)
+def merge(first: int, second: int, after: Integers, threshold: Reals) -> int:
+    """Join two chains of shots of falling threshold into one; return its head."""
+    if first < 0:
+        return second
+    if second < 0:
+        return first
+    if threshold[second] > threshold[first]:
+        first, second = second, first
+    head = first
+    while second >= 0:
+        following = after[first]
+        if following < 0 or threshold[second] > threshold[following]:
+            after[first] = second
+            second = following
+            first = after[first]
+        else:
+            first = following
+    return head
+
+
+@njit(**JIT)
+def sort_chain(head: int, after: Integers, threshold: Reals) -> int:
+    """Sort a chain by falling threshold (merge sort, bottom up); return its head."""
+    runs = np.full(48, -1, dtype=np.int64)
+    while head >= 0:
+        following = after[head]
+        after[head] = -1
+        run = head
+        level = 0
+        while runs[level] >= 0:
+            run = merge(runs[level], run, after, threshold)
+            runs[level] = -1
+            level += 1
+        runs[level] = run
+        head = following
+    for level in range(runs.shape[0]):
+        head = merge(runs[level], head, after, threshold)
+    return head
+
+
+@njit(**JIT)
+def chain_shots(column: Integers, width: int, shots: Shots, head: Integers) -> None:
+    """Chain the shots of each column by falling threshold.
+
+    Args:
+        column: Column of each shot.
+        width: Number of columns.
+        shots: Key, binding, shot numbers, thresholds, draws used, leaked flags, next shot of the same column.
+        head: First shot of each column, -1 for none; written.
+    """
+    _, _, _, threshold, _, _, after = shots
+    head[:] = -1
+    for shot in range(column.shape[0]):
+        c = column[shot]
+        after[shot] = head[c]
+        head[c] = shot
+    for c in range(width):
+        head[c] = sort_chain(head[c], after, threshold)
+
+
+@njit(**JIT)
+def unchain_shots(column: Integers, width: int, shots: Shots, head: Integers) -> None:
+    """Write the column of each shot from the chains."""
+    after = shots[6]
+    for c in range(width):
+        shot = head[c]
+        while shot >= 0:
+            column[shot] = c
+            shot = after[shot]
+
+
+@njit(**JIT)
+def peel(c: int, norms: tuple[float, float], cumulative: Reals, book: Book, shots: Shots) -> None:
+    """Take the shots that jump off a column's chain, and chain them by kind of jump.
+
+    A threshold is uniform between the norms before and after the channel, so its place there chooses the kind without
+    another draw.
+
+    Args:
+        c: The column.
+        norms: Squared norm before and after "no jump"; whose threshold is above the latter jumps.
+        cumulative: Weights of the kinds.
+        book: By column: first shot, squared norm, first channel to go through; by kind of jump: first shot, written.
+        shots: As in :func:`chain_shots`.
+    """
+    before, after_norm = norms
+    head, _, _, taken = book
+    _, _, _, threshold, _, _, after = shots
+    last = cumulative.shape[0] - 1
+    taken[: last + 1] = -1
+    shot = head[c]
+    while shot >= 0 and threshold[shot] > after_norm:
+        place = min((before - threshold[shot]) / (before - after_norm), 1.0) * cumulative[last]
+        kind = 0
+        while kind < last and cumulative[kind] <= place:
+            kind += 1
+        following = after[shot]
+        after[shot] = taken[kind]
+        taken[kind] = shot
+        shot = following
+    head[c] = shot
+
+
+@njit(**JIT)
+def redraw(first: int, scale: float, shots: Shots, random: tuple[Words, Words]) -> int:
+    """Give the shots of a chain fresh thresholds below ``scale``; return the head of the sorted chain."""
+    _, _, _, threshold, _, _, after = shots
+    shot = first
+    while shot >= 0:
+        threshold[shot] = fresh(shots, shot, random[0], random[1]) * scale
+        shot = after[shot]
+    return sort_chain(first, after, threshold)
+
+
+@njit(**JIT)
+def leak(c: int, norm: float, book: Book, shots: Shots, random: tuple[Words, Words]) -> None:
+    """Mark the shots that a truncated gate lost; they stay in the column, with thresholds within its norm."""
+    head = book[0]
+    _, _, _, threshold, _, leaked, after = shots
+    lost = -1
+    shot = head[c]
+    while shot >= 0 and threshold[shot] > norm:
+        leaked[shot] = True
+        following = after[shot]
+        after[shot] = lost
+        lost = int(shot)
+        shot = following
+    if lost >= 0:
+        again = redraw(lost, norm, shots, random)
+        head[c] = merge(again, int(shot), after, threshold)
+
+
+@njit(**JIT)
+def draw_column_outcomes(header: tuple[Words, np.uint64, np.uint64], shots: Words, column: Integers,
+                         cumulative: Reals, outcomes: Integers) -> None:  # fmt: skip
+    """Write the basis state that each shot finds in its column.
+
+    Args:
+        header: Key of two words, binding, draw block of this measurement; all uint64.
+        shots: uint64, shape (n_shots,).
+        column: Column of each shot, int64, shape (n_shots,).
+        cumulative: Cumulative probabilities, last entry 1, shape (n_columns, n_states).
+        outcomes: int64, shape (n_shots,), written.
+    """
+    key, binding, block = header
+    counter = np.zeros(4, dtype=np.uint64)
+    words = np.empty(4, dtype=np.uint64)
+    counter[0] = block
+    counter[1] = binding
+    for shot in range(shots.shape[0]):
+        counter[2] = shots[shot]
+        philox(counter, key, words)
+        value = uniform(words[0])
+        row = cumulative[column[shot]]
+        low = 0
+        high = row.shape[0] - 1
+        while low < high:
+            middle = (low + high) // 2
+            if value < row[middle]:
+                high = middle
+            else:
+                low = middle + 1
+        outcomes[shot] = low

@@ -1,0 +1,192 @@
+"""Numba kernels: small operators on many pure states, one column each.
+
+States are two real arrays, row-major ``(dim, capacity)`` and flat, so that a gate is a few loops over columns that the
+compiler vectorises; each column's numbers are the same whatever stands beside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numba import njit
+
+from qctrl.jit import JIT
+
+if TYPE_CHECKING:
+    from firmware_sim.physics.tables import Gates, Integers, Kets, Layouts, Patterns, Reals, Templates
+
+CHUNK: Final = 64
+"""Columns that a gate takes at once, so that its rows stay in the first cache."""
+_WIDE: Final = 128
+"""Columns from which on rows need not be joined to keep the vector units busy."""
+MOST: Final = 81
+"""Largest dimension of a gate."""
+
+
+@njit(**JIT)
+def dress(
+    templates: Templates, which: Integers, angles: Reals, first: Integers, value_real: Reals, value_imag: Reals
+) -> None:
+    """Write the entries of gates whose drives have given phases.
+
+    A drive phase theta turns an operator into ``D F D^dag``, ``D = exp(-i theta n)``; what depends on the difference
+    delta of two drives' phases is a Fourier series, ``F = sum_m F_m exp(i m delta)``, m = 0, 1, .., -2, -1.
+
+    Args:
+        templates: By template: qubits, harmonics, place of its entries in the table; the table, harmonic by harmonic;
+            by template, place of its rows and columns (by entry and qubit: level of the row minus that of the column),
+            and the positions of its two drives.
+        which: Template of each gate, shape (n_gates,).
+        angles: Drive phase of each qubit of each gate, shape (n_gates, 4).
+        first: Place of each gate's first entry, shape (n_gates + 1,).
+        value_real: Real parts of all entries, written.
+        value_imag: Imaginary parts, written.
+    """
+    n_qubits, harmonics, places, table, step_places, steps, drives = templates
+    for g in range(which.shape[0]):
+        t = which[g]
+        k = n_qubits[t]
+        n_harmonics = harmonics[t]
+        begin = first[g]
+        count = first[g + 1] - begin
+        place = places[t]
+        delta = angles[g, drives[2 * t + 1]] - angles[g, drives[2 * t]]
+        turned = False
+        for q in range(k):
+            turned = turned or angles[g, q] != 0.0
+        for e in range(count):
+            value = table[place + e]
+            for m in range(1, n_harmonics):
+                order = m if 2 * m < n_harmonics else m - n_harmonics
+                value += table[place + m * count + e] * (np.cos(order * delta) + 1j * np.sin(order * delta))
+            if turned:
+                angle = 0.0
+                for q in range(k):
+                    angle -= angles[g, q] * steps[step_places[t] + e * k + q]
+                value *= np.cos(angle) + 1j * np.sin(angle)
+            value_real[begin + e] = value.real
+            value_imag[begin + e] = value.imag
+
+
+@njit(**JIT)
+def apply_gate(
+    kets: Kets, width: int, layout: tuple[Integers, Integers, int], pattern: tuple[Integers, Integers],
+    entries: tuple[Reals, Reals], scratch: tuple[Reals, Reals],
+) -> None:  # fmt: skip
+    """Multiply all columns by an operator on some digits of the row index, in place.
+
+    Args:
+        kets: Real and imaginary parts, flat ``(dim, capacity)``, and the capacity.
+        width: Columns in use; those behind them may change.
+        layout: Row offset of each of the operator's basis states, rows where the other digits begin, rows that follow
+            each of these without a gap.
+        pattern: Basis states sorted by sector, and where each sector begins and ends in them.
+        entries: Real and imaginary parts, one dense square per sector.
+        scratch: Two arrays of ``MOST`` rows of ``CHUNK``.
+    """
+    real, imag, capacity = kets
+    offsets, bases, inner = layout
+    states, sectors = pattern
+    gate_real, gate_imag = entries
+    old_real, old_imag = scratch
+    # Short rows of columns are joined with the rows that follow; idle columns ride along.
+    joined = inner > 1 and width < _WIDE and 2 * width > capacity
+    length = inner * capacity if joined else width
+    repeats = 1 if joined else inner
+    for b in range(bases.shape[0]):
+        for i in range(repeats):
+            begin = (bases[b] + i) * capacity
+            for c in range(0, length, CHUNK):
+                w = min(CHUNK, length - c)
+                p = 0
+                for s in range(sectors.shape[0] - 1):
+                    lowest = sectors[s]
+                    size = sectors[s + 1] - lowest
+                    for m in range(size):
+                        at = begin + offsets[states[lowest + m]] * capacity + c
+                        source_real = real[at : at + w]
+                        source_imag = imag[at : at + w]
+                        x = old_real[m]
+                        y = old_imag[m]
+                        for j in range(w):
+                            x[j] = source_real[j]
+                            y[j] = source_imag[j]
+                    for m in range(size):
+                        at = begin + offsets[states[lowest + m]] * capacity + c
+                        a = real[at : at + w]
+                        b_ = imag[at : at + w]
+                        g = gate_real[p]
+                        h = gate_imag[p]
+                        x = old_real[0]
+                        y = old_imag[0]
+                        for j in range(w):
+                            a[j] = g * x[j] - h * y[j]
+                            b_[j] = g * y[j] + h * x[j]
+                        q = 1
+                        while q + 2 < size:
+                            g = gate_real[p + q]
+                            h = gate_imag[p + q]
+                            g1 = gate_real[p + q + 1]
+                            h1 = gate_imag[p + q + 1]
+                            g2 = gate_real[p + q + 2]
+                            h2 = gate_imag[p + q + 2]
+                            x = old_real[q]
+                            y = old_imag[q]
+                            x1 = old_real[q + 1]
+                            y1 = old_imag[q + 1]
+                            x2 = old_real[q + 2]
+                            y2 = old_imag[q + 2]
+                            for j in range(w):
+                                a[j] += (g * x[j] - h * y[j]) + (g1 * x1[j] - h1 * y1[j]) + (g2 * x2[j] - h2 * y2[j])
+                                b_[j] += (g * y[j] + h * x[j]) + (g1 * y1[j] + h1 * x1[j]) + (g2 * y2[j] + h2 * x2[j])
+                            q += 3
+                        while q < size:
+                            g = gate_real[p + q]
+                            h = gate_imag[p + q]
+                            x = old_real[q]
+                            y = old_imag[q]
+                            for j in range(w):
+                                a[j] += g * x[j] - h * y[j]
+                                b_[j] += g * y[j] + h * x[j]
+                            q += 1
+                        p += size
+
+
+@njit(**JIT)
+def apply_gates(
+    span: tuple[int, int], kets: Kets, width: int, gates: Gates, layouts: Layouts, patterns: Patterns,
+    scratch: tuple[Reals, Reals],
+) -> None:  # fmt: skip
+    """Apply a range of gates to all columns; arguments as in :func:`advance`."""
+    _, gate_layout, gate_pattern, first, value_real, value_imag = gates
+    state_places, states, sector_places, sectors = patterns
+    for g in range(span[0], span[1]):
+        p = gate_pattern[g]
+        pattern = (states[state_places[p] : state_places[p + 1]], sectors[sector_places[p] : sector_places[p + 1]])
+        entries = (value_real[first[g] : first[g + 1]], value_imag[first[g] : first[g + 1]])
+        apply_gate(kets, width, layout_of(layouts, gate_layout[g]), pattern, entries, scratch)
+
+
+@njit(**JIT)
+def layout_of(layouts: Layouts, which: int) -> tuple[Integers, Integers, int]:
+    """Return offsets, bases and inner rows of a layout."""
+    offset_places, offsets, base_places, bases, inner, _ = layouts
+    return (
+        offsets[offset_places[which] : offset_places[which + 1]],
+        bases[base_places[which] : base_places[which + 1]],
+        inner[which],
+    )
+
+
+@njit(**JIT)
+def measure_norms(kets: Kets, width: int, norms: Reals) -> None:
+    """Write the squared norm of each of the first ``width`` columns."""
+    real, imag, capacity = kets
+    norms[:width] = 0.0
+    total = norms[:width]
+    for i in range(real.shape[0] // capacity):
+        a = real[i * capacity : i * capacity + width]
+        b = imag[i * capacity : i * capacity + width]
+        for c in range(width):
+            total[c] += a[c] * a[c] + b[c] * b[c]

@@ -1,0 +1,119 @@
+"""Plays segments on columns: operators from the memory, tables of them, and the kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from firmware_sim.physics.gates import turn_gates
+from firmware_sim.physics.reading import Reading
+from firmware_sim.physics.segment_gates import SegmentPlanner
+from firmware_sim.physics.tree import Layouts, evolve_columns, write_score
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from firmware_sim.physics.blocks import Block
+    from firmware_sim.physics.cache import OperatorCache
+    from firmware_sim.physics.choice import Choice
+    from firmware_sim.physics.columns import Columns
+    from firmware_sim.physics.device import Chip
+    from firmware_sim.physics.gates import Gate
+    from firmware_sim.physics.random import Draws
+    from firmware_sim.physics.segment_gates import SegmentGates
+    from firmware_sim.physics.segments import Segment
+    from firmware_sim.physics.tally import Tally
+    from firmware_sim.signal_chain import SignalChain
+
+_SHARE = 0.25
+"""Longest segment, in lifetimes of the fastest decay: "no jump" stays far from singular."""
+
+
+class TreePlayer:
+    """The tree of one device.
+
+    Args:
+        chip: The device.
+        chain: Its lines.
+        cache: Memory of operators.
+        choice: Levels and memory.
+        tally: Where to count what is played.
+    """
+
+    def __init__(self, chip: Chip, chain: SignalChain, cache: OperatorCache, choice: Choice, tally: Tally) -> None:
+        self._chip = chip
+        self._chain = chain
+        self._limit_bytes = choice.limit_bytes
+        self._tally = tally
+        self._planner = SegmentPlanner(chip, chain, cache, choice.levels)
+        self._layouts: dict[tuple[int, ...], Layouts] = {}
+        fastest = max(max(qubit.decay_per_s[1], 1e-9) + qubit.dephasing_per_s for qubit in chip.qubits)
+        self.longest_samples = max(int(_SHARE / fastest / chain.sample_s), 1)
+        """Samples beyond which a segment with noise is cut."""
+
+    def read(self, block: Block) -> Reading:
+        """Return the content of a block."""
+        return Reading(self._chip, self._chain, block.lines, block.start_ticks, block.plays)
+
+    def plan(
+        self,
+        reading: Reading,
+        stretch: Sequence[Segment],
+        qubits: tuple[int, ...],
+        quiet: Sequence[frozenset[int] | None],
+    ) -> Plan:
+        """Return the gates of some segments, and the phases of their drives.
+
+        Args:
+            reading: The block.
+            stretch: Its segments.
+            qubits: Qubits of the state, ascending.
+            quiet: By segment, qubits without noise of their own; None switches all noise off.
+        """
+        passages = [reading.passage(segment) for segment in stretch]
+        segments = [
+            self._planner.segment(passage, qubits, None if silent is None else silent & frozenset(qubits))
+            for passage, silent in zip(passages, quiet, strict=True)
+        ]
+        self._tally.add_segments(segments)
+        return Plan(qubits, segments, np.array([passage.angles for passage in passages]))
+
+    def play(self, plan: Plan, turns: Sequence[NDArray[np.float64] | None], columns: Columns, draws: Draws) -> Columns:
+        """Return the columns after a plan for their qubits.
+
+        Args:
+            plan: What is played.
+            turns: By segment, angles by which slow noise turns each qubit before it, and again after; None for none.
+            columns: Their states.
+            draws: Their shots.
+        """
+        if not plan.qubits:
+            return columns
+        segments = [
+            segment if angles is None else _turned(segment, turn_gates(plan.qubits, angles, columns.levels))
+            for segment, angles in zip(plan.segments, turns, strict=True)
+        ]
+        layouts = self._layouts.setdefault(plan.qubits, Layouts(columns.levels, len(plan.qubits)))
+        score = write_score(segments, plan.angles, layouts, plan.qubits)
+        evolved = evolve_columns(score, columns, draws, self._limit_bytes)
+        self._tally.most_columns = max(self._tally.most_columns, evolved.n_columns)
+        self._tally.leaked += int(np.count_nonzero(evolved.leaked & ~columns.leaked))
+        return evolved
+
+
+def _turned(segment: SegmentGates, turns: tuple[Gate, ...]) -> SegmentGates:
+    return replace(segment, gates=(*turns, *segment.gates, *turns))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Gates of some segments."""
+
+    qubits: tuple[int, ...]
+    segments: list[SegmentGates]
+    angles: NDArray[np.float64]
+    """Phases of the drives of all qubits of the chip, and 0, shape ``(n_segments, n + 1)``."""

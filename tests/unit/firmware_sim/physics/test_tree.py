@@ -1,0 +1,119 @@
+"""The tree against dense states: the same physics, one column per history."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from firmware_sim.physics.gates import two_lowest
+from firmware_sim.physics.tree import Layouts
+from qctrl.errors import ResourceError
+
+ALARM = 1e-6
+"""Chance that a statistical test here fails without cause."""
+
+
+def kets(columns):
+    return (columns.real + 1j * columns.imag) / np.sqrt((columns.real**2 + columns.imag**2).sum(axis=0))
+
+
+def mixture(columns):
+    """The density matrix of all shots."""
+    weights = np.bincount(columns.column, minlength=columns.n_columns) / len(columns.column)
+    states = kets(columns)
+    return (states * weights) @ states.conj().T
+
+
+def assert_counts(found, expected, n):
+    """Each count of n shots within the exact binomial quantiles, the alarm shared among all."""
+    share = ALARM / 2 / len(found)
+    for count, probability in zip(list(found), np.clip(expected, 0, 1).tolist(), strict=True):
+        low, high = binom.ppf(share, n, probability), binom.isf(share, n, probability)
+        assert low <= count <= high, (count, n * probability)
+
+
+@pytest.mark.parametrize("n_qubits", [3, 5])
+def test_without_noise_it_is_the_ket(bench, chain5, layers, shorter, n_qubits):
+    truth = shorter(chain5, n_qubits)
+    dense, tree = bench(truth), bench(truth, tree=True)
+    lines = layers(dense, np.random.default_rng(4))
+    ket = dense.engine.play(dense.begin(), lines, 0)[0].state.data
+    columns = tree.engine.play(tree.begin(5), lines, 0)[0].state
+    assert columns.n_columns == 1
+    assert abs(np.vdot(ket, kets(columns)[:, 0])) == pytest.approx(1, abs=1e-12)
+
+
+def test_two_levels_are_the_ket_without_the_rest(bench, chain3, layers):
+    dense, tree = bench(chain3), bench(chain3, tree=True, levels=2, allow_unsafe=True)
+    lines = layers(dense, np.random.default_rng(4))
+    ket = dense.engine.play(dense.begin(), lines, 0)[0].state.data[two_lowest(3)]
+    columns = tree.engine.play(tree.begin(2000), lines, 0)[0].state
+    found = (columns.real + 1j * columns.imag)[:, 0]
+    # Uncalibrated gates leak 1.5e-3; what returns from level 2 later is the difference.
+    assert abs(np.vdot(ket, found)) ** 2 / np.vdot(ket, ket).real / np.vdot(found, found).real > 1 - 2e-5
+    assert np.vdot(found, found).real == pytest.approx(np.vdot(ket, ket).real, abs=1e-3)
+    assert_counts([np.count_nonzero(columns.leaked)], np.array([1 - np.vdot(found, found).real]), 2000)
+
+
+def test_noisy_histories_add_up_to_the_density_matrix(bench, chain3, layers):
+    shots = 40_000
+    dense, tree = bench(chain3, noise=True), bench(chain3, noise=True, tree=True)
+    lines = layers(dense, np.random.default_rng(4))
+    rho = dense.engine.play(dense.begin(), lines, 0)[0].state.data
+    columns = tree.engine.play(tree.begin(shots), lines, 0)[0].state
+    values, vectors = np.linalg.eigh(rho)
+    # Seen in the density matrix's own basis every history counts at its full weight.
+    inside = np.abs(vectors.conj().T @ kets(columns)) ** 2
+    found = inside @ np.bincount(columns.column, minlength=columns.n_columns)
+    print(f"{columns.n_columns} histories; heaviest {values[-3:]}, found {found[-3:] / shots}")
+    assert columns.n_columns > 20
+    assert_counts(np.rint(np.stack([found[-1], shots - found[-1]])), np.array([values[-1], 1 - values[-1]]), shots)
+    assert 0.5 * np.abs(np.linalg.eigvalsh(mixture(columns) - rho)).sum() < 6 / np.sqrt(shots)
+
+
+def test_long_idling_jumps_many_times_as_often_as_t1_says(bench, chain3, shapes):
+    """Three qubits in level 1 for half a lifetime in one segment: each decays by itself."""
+    rig = bench(chain3, noise=True, tree=True)
+    lines, envelope = rig.lines(40_020), shapes[0](20, 5.0)
+    for name in chain3.qubits:
+        rig.drive(lines, name, 0, rig.pi_amplitude(name, envelope) * envelope)
+    shots = 20_000
+    columns = rig.engine.play(rig.begin(shots), lines, 0)[0].state
+    dense = bench(chain3, noise=True)
+    expected = dense.engine.play(dense.begin(), lines, 0)[0].state.populations()
+    outcomes = columns.probabilities() @ np.bincount(columns.column, minlength=columns.n_columns)
+    assert_counts(np.rint(outcomes[[13, 12, 4, 0]]), expected.ravel()[[13, 12, 4, 0]], shots)
+
+
+@pytest.mark.parametrize("levels", [2, 3])
+def test_shots_do_not_depend_on_the_batch(bench, chain3, layers, levels):
+    rig = bench(chain3, noise=True, tree=True, levels=levels, allow_unsafe=True)
+    lines = layers(rig, np.random.default_rng(4))
+    whole = rig.engine.play(rig.begin(3000), lines, 0)[0].state
+    for first, n_shots in ((0, 1), (1, 700), (701, 2299)):
+        part = rig.engine.play(rig.begin(n_shots, first=first), lines, 0)[0].state
+        rows = slice(first, first + n_shots)
+        assert np.array_equal(part.threshold, whole.threshold[rows])
+        assert np.array_equal(part.leaked, whole.leaked[rows])
+        assert np.array_equal(part.real[:, part.column], whole.real[:, whole.column[rows]])
+
+
+def test_memory_is_refused_before_it_is_taken(bench, chain3, layers):
+    rig = bench(chain3, noise=True, tree=True)
+    lines = layers(rig, np.random.default_rng(4))
+    rig.engine._tree._limit_bytes = 27 * 32 * 16
+    with pytest.raises(ResourceError, match="raise memory_mib"):
+        rig.engine.play(rig.begin(20_000), lines, 0)
+
+
+def test_layouts_enumerate_every_row_once():
+    layouts = Layouts(3, 4)
+    for positions in ((0,), (3,), (1, 2), (0, 3), (0, 2, 3)):
+        layouts.place(positions)
+    offset_places, offsets, base_places, bases, inner, totals = layouts.table()
+    for k in range(5):
+        own = offsets[offset_places[k] : offset_places[k + 1]]
+        rows = own[:, None, None] + bases[base_places[k] : base_places[k + 1], None] + np.arange(inner[k])
+        assert np.array_equal(np.sort(rows.ravel()), np.arange(81))
+    assert totals[:3].tolist() == [0, 1, 2]
