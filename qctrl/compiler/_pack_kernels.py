@@ -93,6 +93,167 @@ def peak_of_port(
 
 
 @njit(**JIT)
+def _count(rows: Records, first: int, block: int, frame_port: NDArray[np.int64], count: NDArray[np.int64]) -> int:
+    """Count a block's rows by port; return the first row behind it."""
+    k = first
+    while k < rows.shape[0] and rows[k].block == block:
+        count[frame_port[rows[k].frame]] += 1
+        k += 1
+    return k
+
+
+@njit(**JIT)
+def _begin(event: Any, op: int, row: Any, start: Any) -> None:
+    """Write what all events have, and zeros for the rest."""
+    event.start_ticks = start
+    event.length_ticks = 0
+    event.op = op
+    event.row_field = 0
+    event.frame = row.frame
+    event.target = 0
+    event.gain = 0
+    event.phase = 0
+    event.phase_row = 0
+    event.value_row = 0
+
+
+@njit(**JIT)
+def _put_tunes(
+    tunes: Records, first: int, last: int, frame_port: NDArray[np.int64], cursor: NDArray[np.int64], events: Records
+) -> None:
+    for k in range(first, last):
+        tune = tunes[k]
+        port = frame_port[tune.frame]
+        event = events[cursor[port]]
+        cursor[port] += 1
+        _begin(event, _TUNE_EVENT, tune, tune.start_ticks)
+        event.row_field = _BY_FREQUENCY if tune.row != 0 else 0
+        event.gain = np.int32(np.uint32(tune.word & 0xFFFFFFFF))
+        event.phase = np.uint32((tune.word >> 32) & 0xFFFFFFFF)
+        event.value_row = tune.row
+
+
+@njit(**JIT)
+def _put_plays(
+    plays: Records,
+    first: int,
+    last: int,
+    play_rows: NDArray[np.uint32],
+    ratio: int,
+    frame_port: NDArray[np.int64],
+    frame_rate: NDArray[np.int64],
+    port_grid: NDArray[np.int64],
+    envelope_of: NDArray[np.int64],
+    cursor: NDArray[np.int64],
+    events: Records,
+    faults: NDArray[np.int64],
+) -> None:
+    has_rows = play_rows.shape[0] > 0
+    for k in range(first, last):
+        play = plays[k]
+        port = frame_port[play.frame]
+        grid, start = port_grid[port], play.start_ticks * ratio
+        if start % grid != 0 and faults[PLAY_OFF_GRID] < 0:
+            faults[PLAY_OFF_GRID] = k
+        if not abs(play.amplitude) <= 1.0 and faults[BAD_AMPLITUDE] < 0:
+            faults[BAD_AMPLITUDE] = k
+        event = events[cursor[port]]
+        cursor[port] += 1
+        _begin(event, _PLAY_EVENT, play, start)
+        event.length_ticks = -(-(play.length_ticks * ratio) // grid) * grid
+        event.target = envelope_of[play.envelope, frame_rate[play.frame]]
+        event.gain = np.int64(np.rint(play.amplitude * GAIN_ONE))
+        event.phase = play.phase
+        event.phase_row = play.phase_row
+        if has_rows and play_rows[k] != 0:
+            event.row_field = _BY_GAIN
+            event.value_row = play_rows[k]
+
+
+@njit(**JIT)
+def _put_captures(
+    captures: Records,
+    first: int,
+    last: int,
+    ratio: int,
+    frame_port: NDArray[np.int64],
+    port_grid: NDArray[np.int64],
+    cursor: NDArray[np.int64],
+    events: Records,
+    windows: Records,
+    faults: NDArray[np.int64],
+) -> None:
+    for k in range(first, last):
+        capture = captures[k]
+        port = frame_port[capture.frame]
+        grid, start = port_grid[port], capture.start_ticks * ratio
+        if start % grid != 0 and faults[CAPTURE_OFF_GRID] < 0:
+            faults[CAPTURE_OFF_GRID] = k
+        event = events[cursor[port]]
+        cursor[port] += 1
+        _begin(event, _CAPTURE_EVENT, capture, start)
+        event.length_ticks = -(-(capture.length_ticks * ratio) // grid) * grid
+        event.target = k
+        window = windows[k]
+        window.frame = capture.frame
+        window.weights = capture.weights
+        window.discriminator = capture.discriminator
+        window.clbit = capture.clbit
+        window.index = k
+        window.zero = 0
+
+
+@njit(**JIT)
+def _put_shifts(
+    shifts: Records,
+    first: int,
+    last: int,
+    end_ticks: int,
+    frame_port: NDArray[np.int64],
+    cursor: NDArray[np.int64],
+    events: Records,
+) -> None:
+    for k in range(first, last):
+        shift = shifts[k]
+        port = frame_port[shift.frame]
+        event = events[cursor[port]]
+        cursor[port] += 1
+        _begin(event, _SHIFT_EVENT, shift, end_ticks)
+        event.phase = shift.phase
+        event.phase_row = shift.phase_row
+
+
+@njit(**JIT)
+def look_through(events: Records, first: int, last: int, peaks: NDArray[np.float64]) -> tuple[Any, Any]:
+    """Return the largest peak of a play, and whether the events are in order and no two plays overlap."""
+    highest, end, key, is_neat = 0.0, np.int64(0), np.int64(-1), True
+    for k in range(first, last):
+        event = events[k]
+        before, key = key, _event_key(event)
+        is_neat &= before <= key
+        if event.op == _PLAY_EVENT:
+            start = np.int64(event.start_ticks)
+            is_neat &= end <= start
+            end = start + np.int64(event.length_ticks)
+            highest = max(highest, abs(float(event.gain)) * peaks[event.target] / GAIN_ONE)
+    return highest, is_neat
+
+
+@njit(**JIT)
+def _first_beyond(port_peak: NDArray[np.float64], port_limit: NDArray[np.float64]) -> int:
+    """Return the first port that may go beyond its limit, -1 for none."""
+    for port in range(port_peak.shape[0]):
+        # A port that plays nothing is not looked at: its idle level was checked with the setup.
+        need = max(
+            port_limit[port, 0] * port_peak[port] + port_limit[port, 1],
+            port_limit[port, 2] * port_peak[port] + port_limit[port, 3],
+        )
+        if port_peak[port] > 0 and not need <= port_limit[port, 4] + _SLACK:
+            return port
+    return -1
+
+
+@njit(**JIT)
 def pack_events(
     plays: Records,
     captures: Records,
@@ -135,7 +296,7 @@ def pack_events(
         events: Out: dtype ``qctrl.protocol.EVENT``.
         blocks: Out: dtype ``qctrl.protocol.BLOCK``.
         windows: Out: dtype ``qctrl.protocol.CAPTURE``.
-        ports: Scratch, shape ``(5, n_ports)``.
+        ports: Scratch, shape ``(2, n_ports)``.
         port_peak: Scratch, shape ``(n_ports,)``.
         faults: Out: first play and first capture off their grid, first bad amplitude, first port beyond its limit,
             whether the events are left unsorted; -1 for none.
@@ -145,153 +306,40 @@ def pack_events(
     """
     faults[:] = -1
     port_peak[:] = 0.0
-    count, cursor, last_key, last_end, rough = ports[0], ports[1], ports[2], ports[3], ports[4]
+    count, cursor = ports[0], ports[1]
     count[:] = 0
     active = np.empty((2, frame_port.shape[0] + 1), np.float64)
     budget = np.int64(64) * events.shape[0] + 1_000_000
-    has_rows = play_rows.shape[0] > 0
     p = c = s = u = done = 0
     for block in range(blocks.shape[0]):
-        p_end, c_end, s_end, u_end = p, c, s, u
-        while p_end < plays.shape[0] and plays[p_end].block == block:
-            count[frame_port[plays[p_end].frame]] += 1
-            p_end += 1
-        while c_end < captures.shape[0] and captures[c_end].block == block:
-            count[frame_port[captures[c_end].frame]] += 1
-            c_end += 1
-        while s_end < shifts.shape[0] and shifts[s_end].block == block:
-            count[frame_port[shifts[s_end].frame]] += 1
-            s_end += 1
-        while u_end < tunes.shape[0] and tunes[u_end].block == block:
-            count[frame_port[tunes[u_end].frame]] += 1
-            u_end += 1
-        n = 0
+        p_end = _count(plays, p, block, frame_port, count)
+        c_end = _count(captures, c, block, frame_port, count)
+        s_end = _count(shifts, s, block, frame_port, count)
+        u_end = _count(tunes, u, block, frame_port, count)
+        first = done
         for port in range(count.shape[0]):
-            cursor[port] = done + n
-            n += count[port]
-            last_key[port], last_end[port], rough[port] = -1, 0, 0
-        for k in range(u, u_end):
-            tune = tunes[k]
-            port = frame_port[tune.frame]
-            event = events[cursor[port]]
-            cursor[port] += 1
-            event.start_ticks = tune.start_ticks
-            event.length_ticks = 0
-            event.op = _TUNE_EVENT
-            event.row_field = _BY_FREQUENCY if tune.row != 0 else 0
-            event.frame = tune.frame
-            event.target = 0
-            event.gain = np.int32(np.uint32(tune.word & 0xFFFFFFFF))
-            event.phase = np.uint32((tune.word >> 32) & 0xFFFFFFFF)
-            event.phase_row = 0
-            event.value_row = tune.row
-            key = _order_key(tune.start_ticks, 0, tune.frame)
-            if key < last_key[port]:
-                rough[port] = 1
-            last_key[port] = key
-        for k in range(p, p_end):
-            play = plays[k]
-            port = frame_port[play.frame]
-            grid = port_grid[port]
-            start = play.start_ticks * ratio
-            length = -(-(play.length_ticks * ratio) // grid) * grid
-            if start % grid != 0 and faults[PLAY_OFF_GRID] < 0:
-                faults[PLAY_OFF_GRID] = k
-            if not abs(play.amplitude) <= 1.0 and faults[BAD_AMPLITUDE] < 0:
-                faults[BAD_AMPLITUDE] = k
-            gain = np.int64(np.rint(play.amplitude * GAIN_ONE))
-            target = envelope_of[play.envelope, frame_rate[play.frame]]
-            event = events[cursor[port]]
-            cursor[port] += 1
-            event.start_ticks = start
-            event.length_ticks = length
-            event.op = _PLAY_EVENT
-            event.row_field = 0
-            event.frame = play.frame
-            event.target = target
-            event.gain = gain
-            event.phase = play.phase
-            event.phase_row = play.phase_row
-            event.value_row = 0
-            if has_rows and play_rows[k] != 0:
-                event.row_field = _BY_GAIN
-                event.value_row = play_rows[k]
-            key = _order_key(start, 1, play.frame)
-            if key < last_key[port] or start < last_end[port]:
-                rough[port] = 1
-            last_key[port] = key
-            last_end[port] = start + length
-            peak = abs(float(gain)) * peaks[target] / GAIN_ONE
-            port_peak[port] = max(port_peak[port], peak)
-        for k in range(c, c_end):
-            capture = captures[k]
-            port = frame_port[capture.frame]
-            grid = port_grid[port]
-            start = capture.start_ticks * ratio
-            if start % grid != 0 and faults[CAPTURE_OFF_GRID] < 0:
-                faults[CAPTURE_OFF_GRID] = k
-            event = events[cursor[port]]
-            cursor[port] += 1
-            event.start_ticks = start
-            event.length_ticks = -(-(capture.length_ticks * ratio) // grid) * grid
-            event.op = _CAPTURE_EVENT
-            event.row_field = 0
-            event.frame = capture.frame
-            event.target = k
-            event.gain = 0
-            event.phase = 0
-            event.phase_row = 0
-            event.value_row = 0
-            key = _order_key(start, 1, capture.frame)
-            if key < last_key[port]:
-                rough[port] = 1
-            last_key[port] = key
-            window = windows[k]
-            window.frame = capture.frame
-            window.weights = capture.weights
-            window.discriminator = capture.discriminator
-            window.clbit = capture.clbit
-            window.index = k
-            window.zero = 0
-        for k in range(s, s_end):
-            shift = shifts[k]
-            port = frame_port[shift.frame]
-            event = events[cursor[port]]
-            cursor[port] += 1
-            event.start_ticks = block_ticks[block]
-            event.length_ticks = 0
-            event.op = _SHIFT_EVENT
-            event.row_field = 0
-            event.frame = shift.frame
-            event.target = 0
-            event.gain = 0
-            event.phase = shift.phase
-            event.phase_row = shift.phase_row
-            event.value_row = 0
-            key = _order_key(block_ticks[block], 0, shift.frame)
-            if key < last_key[port]:
-                rough[port] = 1
-            last_key[port] = key
+            cursor[port] = done
+            done += count[port]
+        _put_tunes(tunes, u, u_end, frame_port, cursor, events)
+        _put_plays(
+            plays, p, p_end, play_rows, ratio, frame_port, frame_rate, port_grid, envelope_of, cursor, events, faults
+        )
+        _put_captures(captures, c, c_end, ratio, frame_port, port_grid, cursor, events, windows, faults)
+        _put_shifts(shifts, s, s_end, block_ticks[block], frame_port, cursor, events)
         for port in range(count.shape[0]):
-            if rough[port] != 0:
-                first = cursor[port] - count[port]
-                budget = sort_events(events, first, cursor[port], budget)
+            start, end = cursor[port] - count[port], cursor[port]
+            peak, is_neat = look_through(events, start, end, peaks)
+            if not is_neat:
+                budget = sort_events(events, start, end, budget)
                 if budget < 0:
                     faults[UNSORTED] = 1
                 else:
-                    port_peak[port] = max(port_peak[port], peak_of_port(events, first, cursor[port], peaks, active))
+                    peak = peak_of_port(events, start, end, peaks, active)
+            port_peak[port] = max(port_peak[port], peak)
             count[port] = 0
-        blocks[block].first_event = done
-        blocks[block].n_events = n
+        blocks[block].first_event = first
+        blocks[block].n_events = done - first
         blocks[block].length_ticks = block_ticks[block]
-        done += n
         p, c, s, u = p_end, c_end, s_end, u_end
-    for port in range(port_peak.shape[0]):
-        # A port that plays nothing is not looked at: its idle level was checked with the setup.
-        need = max(
-            port_limit[port, 0] * port_peak[port] + port_limit[port, 1],
-            port_limit[port, 2] * port_peak[port] + port_limit[port, 3],
-        )
-        if port_peak[port] > 0 and not need <= port_limit[port, 4] + _SLACK and faults[BEYOND_PEAK] < 0:
-            faults[BEYOND_PEAK] = port
+    faults[BEYOND_PEAK] = _first_beyond(port_peak, port_limit)
     return faults.max() < 0

@@ -167,7 +167,7 @@ def _packed(
         events,
         blocks,
         windows,
-        np.empty((5, n_ports), dtype=np.int64),
+        np.empty((2, n_ports), dtype=np.int64),
         np.empty(n_ports),
         faults,
     )

@@ -1,5 +1,7 @@
 """Kernels, compiled and as plain Python, against versions written from their definitions."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -187,6 +189,21 @@ def test_sort_events_agrees_with_a_stable_sort(compiled, rows, first):
 def test_sort_events_gives_up_when_its_budget_is_spent(compiled):
     events = event_column([(20 - k, 1, 0, 0, 1) for k in range(20)])
     assert form(_pack_kernels.sort_events, compiled)(events, 0, len(events), 3) < 0
+
+
+@COMPILED
+@given(rows=raw_events, in_order=st.booleans())
+@settings(deadline=None)
+def test_look_through_finds_the_highest_play_and_any_disorder(compiled, rows, in_order):
+    key = lambda row: (row[0], row[2] <= EventOp.CAPTURE, row[3])  # noqa: E731
+    rows = sorted(rows, key=key) if in_order else rows
+    highest, is_neat = form(_pack_kernels.look_through, compiled)(
+        event_column(rows), 0, len(rows), frozen(np.array([0.5]))
+    )
+    plays = [row for row in rows if row[2] == EventOp.PLAY]
+    overlap = any(first[0] + first[1] > second[0] for first, second in itertools.pairwise(plays))
+    assert highest == max((row[4] / 8 for row in plays), default=0)
+    assert is_neat == (sorted(rows, key=key) == rows and not overlap)
 
 
 @COMPILED
