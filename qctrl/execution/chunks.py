@@ -83,6 +83,11 @@ class Merger:
         # The last block of a run speaks for the whole run.
         self._statistics[block.chunk] = block.statistics
 
+    def covers(self, chunk: Chunk) -> bool:
+        """Return whether every shot of a chunk is here."""
+        shots = slice(chunk.first_shot, chunk.first_shot + chunk.n_shots)
+        return bool(self._covered[chunk.first_binding : chunk.first_binding + chunk.n_bindings, shots].all())
+
     def close(self, chunk: Chunk, start_us: int, stop_us: int) -> None:
         """Note when a chunk was executed, in microseconds since 1970."""
         self._spans.append((chunk.first_binding, chunk.n_bindings, chunk.first_shot, chunk.n_shots, start_us, stop_us))

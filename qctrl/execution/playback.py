@@ -99,7 +99,7 @@ class _Playback:
             self._refuse_if_over(abort=False)
             start_us = _now_us()
             self._driver.start(run)
-            self._collect(run, merger, self._expected_s(work, chunk))
+            self._collect(run, merger, chunk, self._expected_s(work, chunk))
             merger.close(chunk, start_us, _now_us())
         self._done_shots += merger.done_shots
         return merger.result()
@@ -113,7 +113,7 @@ class _Playback:
         shot_ticks = int(work.program.blocks["length_ticks"].sum()) + self._rep_delay_ticks
         return chunk.n_shots * chunk.n_bindings * to_seconds(shot_ticks, self._spec.setup.tick_s)
 
-    def _collect(self, run: Run, merger: Merger, expected_s: float) -> None:
+    def _collect(self, run: Run, merger: Merger, chunk: Chunk, expected_s: float) -> None:
         before, block, steps = merger.done_shots, 0, -1
         clock: Callable[[], float] = time.monotonic
         alive = clock()
@@ -126,7 +126,7 @@ class _Playback:
                 merger.add(fetched.results)
                 self._keep_seed(fetched.results.statistics)
                 block += 1
-            elif progress.state == "done":
+            if progress.state == "done" and (fetched.results is None or merger.covers(chunk)):
                 return
             if fetched.results is not None or progress.steps != steps:
                 steps, alive = progress.steps, clock()

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import ControlFlowOp
 from qiskit.transpiler import Target
 
 from qctrl.errors import ResourceError, UnsupportedInstructionError
@@ -68,7 +67,8 @@ def _check(data: Iterable[Any], qubits: Mapping[Any, int], supported: _Supported
                 gate=name,
                 qubits=qargs,
             )
-        if isinstance(instruction.operation, ControlFlowOp):
+        # Asking for the operation would make a Python object of every gate.
+        if instruction.is_control_flow():
             for block in instruction.operation.blocks:
                 inner = {bit: qargs[index] for index, bit in enumerate(block.qubits)}
                 _check(block.data, inner, supported, device)

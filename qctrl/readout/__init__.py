@@ -3,6 +3,7 @@
 from qctrl.readout.data_bin import (
     RESERVED_NAMES,
     Register,
+    bit_moves,
     check_register_names,
     last_captures,
     to_bit_array,
@@ -13,6 +14,7 @@ from qctrl.readout.data_bin import (
 __all__ = [
     "RESERVED_NAMES",
     "Register",
+    "bit_moves",
     "check_register_names",
     "last_captures",
     "to_bit_array",

@@ -10,17 +10,15 @@ from qctrl.jit import JIT
 
 
 @njit(**JIT)
-def pack_register(bits: NDArray[np.uint8], clbits: NDArray[np.int64], packed: NDArray[np.uint8]) -> None:
-    """Gather ``clbits`` of every row into big-endian, right-justified bytes.
+def pack_register(bits: NDArray[np.uint8], moves: NDArray[np.int64], packed: NDArray[np.uint8]) -> None:
+    """Move runs of bits of every row to other bytes.
 
     Args:
         bits: ``(rows, nbytes)``; clbit ``k`` is bit ``k & 7`` of byte ``k >> 3``.
-        clbits: ``(n,)``; ``clbits[0]`` becomes the least significant bit of the last byte.
+        moves: ``(n_moves, 5)``: byte to read, shift to the right, mask, shift to the left, byte to write.
         packed: ``(rows, ceil(n / 8))``, zero on entry, written in place.
     """
-    last = packed.shape[1] - 1
     for row in range(bits.shape[0]):
-        for position in range(clbits.size):
-            clbit = clbits[position]
-            bit = (bits[row, clbit >> 3] >> (clbit & 7)) & 1
-            packed[row, last - (position >> 3)] |= bit << (position & 7)
+        for index in range(moves.shape[0]):
+            run = (bits[row, moves[index, 0]] >> moves[index, 1]) & moves[index, 2]
+            packed[row, moves[index, 4]] |= run << moves[index, 3]

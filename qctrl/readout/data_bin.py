@@ -66,8 +66,28 @@ def to_bit_array(bits: NDArray[np.uint8], clbits: Sequence[int], shape: tuple[in
         raise ProtocolError(f"results hold {8 * n_bytes} bits per shot, classical bit {max(clbits)} is not there")
     packed = np.zeros((n_bindings * shots, -(-len(clbits) // 8)), dtype=np.uint8)
     rows = np.ascontiguousarray(bits).reshape(n_bindings * shots, n_bytes)
-    _kernels.pack_register(rows, np.asarray(clbits, dtype=np.int64), packed)
+    _kernels.pack_register(rows, bit_moves(clbits), packed)
     return BitArray(packed.reshape(*shape, shots, packed.shape[1]), len(clbits))
+
+
+def bit_moves(clbits: Sequence[int]) -> NDArray[np.int64]:
+    """Return how to gather ``clbits`` into big-endian, right-justified bytes, runs of neighbours at once.
+
+    Args:
+        clbits: Circuit-wide bit indices; the first becomes the least significant bit of the last byte.
+
+    Returns:
+        ``(n_moves, 5)``: byte to read, shift to the right, mask, shift to the left, byte to write.
+    """
+    last = -(-len(clbits) // 8) - 1
+    moves: list[list[int]] = []
+    for position, clbit in enumerate(clbits):
+        source, target = clbit >> 3, last - (position >> 3)
+        if position and clbit == clbits[position - 1] + 1 and [source, target] == moves[-1][::4]:
+            moves[-1][2] = moves[-1][2] << 1 | 1
+        else:
+            moves.append([source, clbit & 7, 1, position & 7, target])
+    return np.array(moves, dtype=np.int64).reshape(len(moves), 5)
 
 
 def to_data_bin(bits: NDArray[np.uint8], registers: Sequence[Register], shape: tuple[int, ...]) -> DataBin:
@@ -100,16 +120,29 @@ def to_kerneled_bin(
         columns: Last capture that writes each classical bit; a bit that nothing writes reads 0.
 
     Returns:
-        Complex128 arrays ``(*shape, shots, n_bits)``, or ``(*shape, n_bits)`` when averaged.
+        Complex64 arrays ``(*shape, shots, n_bits)``, or ``(*shape, n_bits)`` when averaged; read-only views of ``iq``
+        where its columns are those of the register.
     """
-    arrays: dict[str, NDArray[np.complex128]] = {}
+    arrays: dict[str, NDArray[np.complex64]] = {}
     for name, clbits in registers:
-        values = np.zeros((*iq.shape[:-1], len(clbits)), dtype=np.complex128)
-        for position, clbit in enumerate(clbits):
-            if clbit in columns:
-                values[..., position] = iq[..., columns[clbit]]
+        wanted = [columns.get(clbit, -1) for clbit in clbits]
+        values = _columns(iq, wanted)
         arrays[name] = values.reshape(*shape, *values.shape[1:])
     return DataBin(shape=shape, **arrays)
+
+
+def _columns(iq: NDArray[np.complex64], wanted: Sequence[int]) -> NDArray[np.complex64]:
+    """Return columns of the last axis, zeros for -1; a view where they are all of them, in order."""
+    if list(wanted) == list(range(iq.shape[-1])):
+        view = iq.view()
+        view.flags.writeable = False
+        return view
+    present = [column for column in wanted if column >= 0]
+    if len(present) == len(wanted):
+        return iq.take(wanted, axis=-1)
+    values = np.zeros((*iq.shape[:-1], len(wanted)), dtype=iq.dtype)
+    values[..., [position for position, column in enumerate(wanted) if column >= 0]] = iq[..., present]
+    return values
 
 
 def last_captures(captures: NDArray[np.void]) -> dict[int, int]:

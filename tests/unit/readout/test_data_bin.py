@@ -11,6 +11,7 @@ from qctrl.protocol import CAPTURE
 from qctrl.readout import (
     RESERVED_NAMES,
     _kernels,
+    bit_moves,
     check_register_names,
     last_captures,
     to_bit_array,
@@ -56,9 +57,16 @@ def test_the_kernel_and_its_python_form_agree(case):
     outputs = []
     for kernel in (_kernels.pack_register, _kernels.pack_register.py_func):
         packed = np.zeros((len(rows), -(-len(clbits) // 8)), dtype=np.uint8)
-        kernel(rows, np.asarray(clbits, dtype=np.int64), packed)
+        kernel(rows, bit_moves(clbits), packed)
         outputs.append(packed)
     assert np.array_equal(*outputs)
+
+
+def test_neighbouring_bits_move_together():
+    assert len(bit_moves(range(20))) == 3
+    assert len(bit_moves(range(3, 11))) == 2
+    assert bit_moves((5, 6, 9)).tolist() == [[0, 5, 3, 0, 0], [1, 1, 1, 2, 0]]
+    assert bit_moves(()).shape == (0, 5)
 
 
 def test_aliased_and_empty_registers_come_from_their_own_bits():
