@@ -19,7 +19,7 @@ from firmware_sim.physics.readout import Capture
 from firmware_sim.wires import Wires
 from qctrl.errors import ConfigError
 from qctrl.protocol import SimOptions
-from qctrl.units import tuning_word
+from qctrl.units import to_ticks, tuning_word
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,14 +102,16 @@ class Recorder:
         breaks = np.flatnonzero(np.diff(acting) > 1)
         starts = acting[np.concatenate([[0], breaks + 1])]
         ends = acting[np.concatenate([breaks, [len(acting) - 1]])] + 1
+        late = to_ticks(truth.delay, self._setup.tick_s, what=f"delay of feedline {feedline}")
         resonators = {q: r for q, r in self._truth.resonators.items() if r.feedline == feedline}
         windows: list[list[Capture]] = []
         for k, (start, stop) in enumerate(zip(starts, ends, strict=True)):
             following = int(starts[k + 1]) if k + 1 < len(starts) else self.n_samples
-            last = min(max(int(stop), end), following)
+            last = min(max(int(stop), end - late), following)
             measured = [r for r in resonators.values() if self._fills(r, truth, sent[start:stop])]
             if measured:
-                window = [self._capture(r, port, (int(start), last - int(start)), len(windows)) for r in measured]
+                span = (int(start) + late, last - int(start))
+                window = [self._capture(r, port, span, len(windows)) for r in measured]
                 windows.append(window)
         return windows
 

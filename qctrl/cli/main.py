@@ -17,6 +17,7 @@ from qctrl.cli import (
     failure,
     jobs,
     pulse,
+    rack,
     run,
 )
 from qctrl.version import __version__
@@ -38,6 +39,7 @@ app.command("doctor", short_help="Check this installation.")(doctor.doctor)
 app.add_typer(emulator.app, name="emulator")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(pulse.app, name="pulse")
+app.add_typer(rack.app, name="rack")
 app.add_typer(calibration.app, name="cal")
 
 

@@ -100,6 +100,24 @@ def test_bell_pair_agrees_with_the_native_path(service, native, bench):
         assert_same_distribution(found, {"00": SHOTS})
 
 
+def test_ghz_state_on_five_qubits_agrees_with_the_native_path(home, tmp_path):
+    circuit = QuantumCircuit(3)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.cx(1, 2)
+    circuit.measure_all()
+    bench = RackBench(tmp_path, "chain5")
+    try:
+        with ProviderService(config=bench.path) as boxes, ProviderService() as firmware:
+            played, expected = boxes.backend("chain5"), firmware.backend("chain5", seed=4)
+            circuit = transpile(circuit, played, initial_layout=[1, 2, 3], seed_transpiler=1)
+            found = counts(played, circuit)
+            assert_same_distribution(found, counts(expected, circuit))
+            assert min(found["000"], found["111"]) > SHOTS / 3
+    finally:
+        bench.close()
+
+
 def test_what_reaches_the_dac_is_what_the_program_says(service, bench):
     backend = service.backend("pair2")
     circuit = transpile(bell(), backend, seed_transpiler=1)

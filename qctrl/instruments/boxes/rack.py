@@ -79,11 +79,18 @@ class BoxRack:
         run_id = "" if self._run is None else self._run.run_id
         return Progress(self._state, run_id, self._done_shots, total, self._steps)
 
-    def check(self) -> dict[str, BoxHealth]:
-        """Ask every box for what must be in order; changes nothing."""
+    def check(self) -> dict[str, BoxHealth | QctrlError]:
+        """Ask every box for what must be in order, and return what it said, or why it did not; switches nothing."""
         if not self._leases:
             self._take_leases()
-        return self._each(self._boxes, "cannot be checked", lambda box: box.health())
+
+        def ask(box: Box) -> BoxHealth | QctrlError:
+            try:
+                return box.health()
+            except QctrlError as error:
+                return error
+
+        return self._each(self._boxes, "cannot be checked", ask)
 
     def safe_state(self) -> None:
         """Stop acquisition, then generators, then oscillators; DC levels are held."""

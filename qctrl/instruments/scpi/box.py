@@ -37,6 +37,7 @@ class ScpiBox:
         self.entry = entry
         self.session = Session(name, entry.address)
         self._identity: BoxIdentity | None = None
+        self._prepared_generation = 0
 
     def connect(self) -> BoxIdentity:
         """Connect anew and check who answers.
@@ -44,20 +45,14 @@ class ScpiBox:
         Raises:
             InstrumentError: Nobody answers, or another instrument does.
         """
-        fields = [part.strip() for part in self.session.open(self.park).split(",")]
-        identity = BoxIdentity(*(fields + [""] * 4)[:4])
-        try:
-            self._check_identity(identity)
-        except InstrumentError:
-            self.session.close()
-            raise
-        self._identity = identity
+        identity = self._open(park=self.park, clear=True)
         self.after_connect()
+        self._prepared_generation = self.session.generation
         return identity
 
     def is_connected(self) -> bool:
-        """Return whether it answers on this connection."""
-        if not self.session.is_open:
+        """Return whether it answers on the connection that ``connect`` made."""
+        if not self.session.is_open or self._prepared_generation != self.session.generation:
             return False
         try:
             return self.session.ask("*OPC?").strip() == "1"
@@ -65,9 +60,9 @@ class ScpiBox:
             return False
 
     def health(self) -> BoxHealth:
-        """Ask for everything that must be in order."""
-        if self._identity is None or not self.session.is_open:
-            self.connect()
+        """Ask for everything that must be in order; its error queue is empty afterwards, nothing else changes."""
+        if not self.session.is_open:
+            self._open(park=(), clear=False)
         errors = tuple(f"{code}, {text}" for code, text in self.drain_errors())
         identity = self._identity or BoxIdentity("", "", "", "")
         return BoxHealth(identity, self.is_locked(), self.are_outputs_on(), errors, self.limits_text())
@@ -75,7 +70,7 @@ class ScpiBox:
     def safe_state(self) -> None:
         """Send the lines that park it, on a new connection if it must be."""
         if not self.session.is_open:
-            self.connect()
+            self._open(park=self.park, clear=True)
         self.command(*self.park)
 
     def close(self) -> None:
@@ -154,6 +149,17 @@ class ScpiBox:
         return InstrumentError(
             f"instrument {self.name} at {self.entry.address}: {text}", name=self.name, address=self.entry.address
         )
+
+    def _open(self, park: Sequence[str], *, clear: bool) -> BoxIdentity:
+        fields = [part.strip() for part in self.session.open(park, clear=clear).split(",")]
+        identity = BoxIdentity(*(fields + [""] * 4)[:4])
+        try:
+            self._check_identity(identity)
+        except InstrumentError:
+            self.session.close()
+            raise
+        self._identity = identity
+        return identity
 
     def _check_identity(self, identity: BoxIdentity) -> None:
         if not identity.maker.upper().startswith(self.maker.upper()) or not identity.model.upper().startswith(

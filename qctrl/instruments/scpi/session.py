@@ -63,11 +63,12 @@ class Session:
         """Whether there is a connection that nothing went wrong with."""
         return self._child is not None
 
-    def open(self, park: Sequence[str] = ()) -> str:
+    def open(self, park: Sequence[str] = (), *, clear: bool = True) -> str:
         """Connect anew and return what ``*IDN?`` says.
 
         Args:
             park: Lines that take the instrument to its safe state; sent by the session's process if this one dies.
+            clear: Whether the error queue is emptied first.
 
         Raises:
             MissingExtraError: pyvisa is not installed.
@@ -83,7 +84,8 @@ class Session:
         body = {"verb": "open", "address": self.address, "backend": self._backend, "timeout_s": self._timeout_s}
         self._request(body, extra_s=_START_S)
         # pyvisa-py opens closed ports without complaint: only an answer means that somebody is there.
-        self.write("*CLS")
+        if clear:
+            self.write("*CLS")
         identity = self.ask("*IDN?")
         self._park = tuple(park)
         self._request({"verb": "park", "lines": list(park)})
