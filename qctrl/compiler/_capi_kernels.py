@@ -152,7 +152,7 @@ def _read_angle(api: NDArray[np.uint64], view: NDArray[np.uint64], row: Any) -> 
         return LEAVE
     angle, is_expression = _number_of(api, view)
     if abs(angle) < LONGEST_RAD:
-        row.angle_rad = angle
+        row.angle_rad = angle + 0.0  # of two zeros the positive one
         return DONE
     return _OPEN if is_expression and math.isnan(angle) else LEAVE
 

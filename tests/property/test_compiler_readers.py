@@ -10,7 +10,8 @@ from qiskit.circuit.classical import expr
 from qiskit.circuit.library import GlobalPhaseGate
 
 from qctrl.compiler import assemble, make_gate, schedule
-from qctrl.compiler.lower import lower_fast, lower_slowly
+from qctrl.compiler.fast_reader import lower_fast
+from qctrl.compiler.slow_reader import lower_slowly
 from qctrl.errors import CompileError
 from qctrl.ir import gate_text
 from qctrl.pulse import barrier, capture, constant, delay, play, shift_phase
@@ -106,6 +107,7 @@ def same(circuit, calibration=CALIBRATION, custom=None):
 
 
 @given(steps=st.lists(gates, max_size=30))
+@example(steps=[("rz", 0, -0.0)])
 @example(steps=[("reset", 0), ("reset", 1), ("reset", 0), ("sx", 0), ("reset", 2), ("reset", 0)])
 @settings(deadline=None, max_examples=150)
 def test_both_readers_agree_and_every_stage_keeps_its_promises(steps):

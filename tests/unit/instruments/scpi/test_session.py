@@ -102,11 +102,12 @@ def test_closed_port_is_an_error_although_pyvisa_opens_it(peer):
 
 def test_killed_process_is_an_error_and_leaves_nothing_behind(session, peer):
     session.open()
-    children = [p.pid for p in psutil.Process().children()]
-    os.kill(session._child.pid, signal.SIGKILL)
+    child = psutil.Process(session._child.pid)
+    family = [child, *child.children(recursive=True)]
+    os.kill(child.pid, signal.SIGKILL)
     with pytest.raises(InstrumentError, match="process is gone"):
         session.ask("A?")
-    assert not [p for p in psutil.Process().children() if p.pid in children and p.status() != "zombie"]
+    assert not [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_parked_lines_are_sent_when_the_owner_is_killed(peer):
