@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
@@ -154,6 +154,10 @@ class ProviderService:
 
         return self._backend(name, Switches.from_keywords(switches))
 
+    def reopened(self, name: str, chosen: Switches) -> Backend:
+        """Return a device as another backend of this rack was made; see ``qctrl.access.reopen``."""
+        return self._backend(name, chosen)
+
     def return_backend(self, name: str, **switches: Unpack[SwitchKeywords]) -> Backend:
         """Return a device; the name that Qiskit's provider guide uses for :meth:`backend`."""
         return self.backend(name, **switches)
@@ -243,6 +247,7 @@ class ProviderService:
         return Jobs(JobStore())
 
     def _backend(self, name: str, chosen: Switches) -> Backend:
+        from qctrl.access.reopen import note, reopen
         from qctrl.execution.setup import build_setup
         from qctrl.provider import Backend, Device
 
@@ -254,7 +259,9 @@ class ProviderService:
             jobs=self._jobs,
             emulation=chosen.emulation(embedded=self._rack.embedded),
             has_branches=self._rack.has_branches,
+            reopen=partial(reopen, self._rack.path.resolve(), name, chosen),
         )
+        note(self._rack.path, self)
         return Backend(device, provider=self)
 
     def _names(self) -> list[str]:

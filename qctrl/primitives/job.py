@@ -252,8 +252,12 @@ class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
         return "\n".join(lines)
 
     def properties(self) -> Properties:
-        """Return what is known of the device now; ``calibration_id`` says which calibration the job used."""
-        return self._find_backend().properties()
+        """Return what was known of the device when the job was submitted.
+
+        Raises:
+            JobError: The job was stored by a release that did not keep calibrations.
+        """
+        return Properties(self._find_backend().calibration_of(self._blob.document["provenance"]["calibration_hash"]))
 
     @property
     def creation_date(self) -> datetime:

@@ -7,7 +7,9 @@ import dataclasses
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
 from qiskit import QuantumCircuit
@@ -15,9 +17,9 @@ from qiskit.providers import BackendV2, Options
 from qiskit.result.models import MeasLevel, MeasReturnType
 from qiskit.transpiler import Target
 
-from qctrl.calibration import Calibration
+from qctrl.calibration import Calibration, Document, dump, loads
 from qctrl.compiler import CompileCache, CompiledProgram, check_gate, compile_circuit, make_gate
-from qctrl.errors import CompileError, JobError
+from qctrl.errors import CompileError, ConfigError, JobError
 from qctrl.execution import JobSpec, Runner
 from qctrl.protocol import Setup
 from qctrl.protocol.limits import MAX_REP_DELAY_TICKS
@@ -97,6 +99,8 @@ class Device:
     """Programs compiled before, for every view of the device."""
     has_branches: bool = True
     """Whether the rack can decide on measured bits."""
+    reopen: Callable[[], Backend] | None = None
+    """Makes the backend anew, from the files as they are, in any process; ``None`` if nobody can."""
 
 
 class Backend(BackendV2):
@@ -130,6 +134,28 @@ class Backend(BackendV2):
         copied._options = copy.copy(self._options)
         memo[id(self)] = copied
         return copied
+
+    def __copy__(self) -> Backend:
+        copied = object.__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what makes the backend: it is opened again, with this very calibration and with its options.
+
+        Raises:
+            ConfigError: The backend was not made by a service.
+        """
+        if self._device.reopen is None:
+            raise ConfigError(f"backend {self.name} was not made by ProviderService, so it cannot be opened again")
+        calibration = self.calibration
+        kept = (calibration.document, calibration.source, self.setup, dict(self.custom_gates), dict(vars(self.options)))
+        return _unpickled, (self._device.reopen, *kept)
+
+    @property
+    def device(self) -> Device:
+        """What stands behind the backend."""
+        return self._device
 
     @property
     def calibration(self) -> Calibration:
@@ -189,12 +215,68 @@ class Backend(BackendV2):
         gate = make_gate(name, qubits, params, pulses)
         gates = with_custom_gate(self.custom_gates, gate, self.target)
         check_gate(gate, self.calibration, self.setup)
+        return self.viewing(dataclasses.replace(self._device, custom_gates=gates))
+
+    def viewing(self, device: Device) -> Backend:
+        """Return a backend like this one, options included, on what stands behind another."""
         made = copy.copy(self)
-        # Its Target is made anew when it is first asked for.
-        vars(made).pop("_target", None)
-        device = dataclasses.replace(self._device, custom_gates=gates)
-        vars(made).update(_device=device, _options=copy.copy(self._options))
+        _put(made, device)
+        vars(made).update(_options=copy.copy(self._options))
         return made
+
+    def refresh(self) -> None:
+        """Read the calibration again; the Target is a new one.
+
+        Raises:
+            ConfigError: The backend was not made by a service, so nobody knows where its calibration is.
+            CalibrationError: The calibration cannot be used; the backend stays as it is.
+        """
+        found = self._reopened().device
+        for gate in self.custom_gates.values():
+            check_gate(gate, found.calibration, found.setup)
+        _put(self, dataclasses.replace(found, custom_gates=self.custom_gates))
+
+    def target_history(self, at: datetime) -> Target:
+        """Return the Target of the calibration that jobs ran with at a time.
+
+        Args:
+            at: The time, with its zone.
+
+        Raises:
+            ValueError: The time has no zone.
+            JobError: No job of the device had run by then, on this machine.
+        """
+        if at.utcoffset() is None:
+            raise ValueError(f"the time {at.isoformat()} has no zone; use datetime.now(UTC) and the like")
+        text = self.jobs.store.calibration_at(self.calibration.name, at)
+        if text is None:
+            raise JobError(f"no job had run on {self.name} by {at.isoformat()}, so no calibration of that time is kept")
+        return build_target(loads(text, f"{self.name} at {at.isoformat()}"), has_branches=self._device.has_branches)
+
+    def calibration_of(self, calibration_hash: str) -> Calibration:
+        """Return a calibration that jobs ran with.
+
+        Args:
+            calibration_hash: Its content hash, in hex.
+
+        Raises:
+            JobError: It was not kept.
+        """
+        if calibration_hash == self.calibration.hash.hex():
+            return self.calibration
+        text = self.jobs.store.calibration(calibration_hash)
+        if text is None:
+            raise JobError(f"calibration {calibration_hash[:12]} was not kept; jobs of release 0.1.0 kept none")
+        return loads(text, f"calibration {calibration_hash[:12]}")
+
+    def _reopened(self) -> Backend:
+        if self._device.reopen is None:
+            raise ConfigError(f"backend {self.name} was not made by ProviderService, so it cannot be opened again")
+        return self._device.reopen()
+
+    @cached_property
+    def _calibration_text(self) -> str:
+        return dump(self.calibration.document)
 
     @cached_property
     def _target(self) -> Target:
@@ -387,6 +469,8 @@ class Backend(BackendV2):
             spec=encode(Blob(document, {**request.arrays, **artefacts})),
             tags=request.tags,
             session=request.session,
+            calibration_hash=self.calibration.hash.hex(),
+            calibration_text=self._calibration_text,
         )
         return self.jobs.submit(self.runner, submission, spec)
 
@@ -410,3 +494,29 @@ class Backend(BackendV2):
             tags=record.tags,
         )
         return self.jobs.submit(self.runner, submission, spec)
+
+
+def _put(backend: Backend, device: Device) -> None:
+    # Target and what Qiskit derives of it are made anew when they are first asked for.
+    for name in ("_target", "_calibration_text"):
+        vars(backend).pop(name, None)
+    description = f"{device.calibration.name}, calibration {device.calibration.id}"
+    vars(backend).update(_device=device, _coupling_map=None, description=description)
+
+
+def _unpickled(
+    reopen: Callable[[], Backend],
+    document: Document,
+    source: str,
+    setup: Setup,
+    custom_gates: dict[Any, Any],
+    options: dict[str, Any],
+) -> Backend:
+    backend = reopen()
+    calibration = Calibration.from_document(document, source)
+    gates: CustomGates = MappingProxyType(custom_gates)
+    made = backend.viewing(
+        dataclasses.replace(backend.device, calibration=calibration, setup=setup, custom_gates=gates)
+    )
+    made.set_options(**options)
+    return made

@@ -11,17 +11,40 @@ from typing import TYPE_CHECKING, Any
 from qctrl.errors import JobError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, Table
+    from sqlalchemy import Engine, MetaData, Table
+
+
+@cache
+def _metadata() -> MetaData:
+    from sqlalchemy import MetaData
+
+    return MetaData()
+
+
+@cache
+def calibrations() -> Table:
+    """Return the table of the calibrations that jobs ran with: one row each time that a device got another one."""
+    from sqlalchemy import Column, Integer, String, Table
+
+    return Table(
+        "calibrations",
+        _metadata(),
+        Column("serial", Integer, primary_key=True),
+        Column("device", String, nullable=False),
+        Column("since", String, nullable=False),
+        Column("hash", String, nullable=False),
+        Column("text", String, nullable=False),
+    )
 
 
 @cache
 def jobs() -> Table:
-    """Return the one table of the store."""
-    from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table
+    """Return the table of the jobs."""
+    from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
 
     return Table(
         "jobs",
-        MetaData(),
+        _metadata(),
         Column("serial", Integer, primary_key=True),
         Column("id", String, nullable=False, unique=True),
         Column("created", String, nullable=False),
@@ -77,8 +100,8 @@ def open_engine(path: Path, busy_timeout_s: float, version: int) -> Engine:
                 f"job store {path} has schema version {found}, this release knows up to {version}; "
                 "install a later release, or set QCTRL_JOBS to another file"
             )
-        if found == 0:
-            jobs().create(connection, checkfirst=True)
+        for table in (jobs(), calibrations()):
+            table.create(connection, checkfirst=True)
         if found == 1:
             connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN session VARCHAR NOT NULL DEFAULT ''")
         if found < version:

@@ -58,6 +58,10 @@ class Submission:
     spec: bytes
     tags: tuple[str, ...] = ()
     session: str = ""
+    calibration_hash: str = ""
+    """Content hash of the calibration, in hex."""
+    calibration_text: str = ""
+    """The calibration as YAML; empty if it is not to be kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, RowMapping, Select
 
 _BUSY_TIMEOUT_S = 10.0
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _ALL = JobFilter()
 _UNSETTLED = JobFilter(stages=(Stage.QUEUED, Stage.RUNNING))
 
@@ -75,7 +75,29 @@ class JobStore:
         }
         with self._transaction(submission.job_id) as connection:
             connection.execute(_tables.jobs().insert().values(row))
+            if submission.calibration_text:
+                _keep_calibration(connection, submission, now)
         return _record(row)
+
+    def calibration(self, calibration_hash: str) -> str | None:
+        """Return a calibration that a job ran with, as YAML; ``None`` if it was not kept.
+
+        Args:
+            calibration_hash: Its content hash, in hex.
+        """
+        table = _tables.calibrations()
+        with self._transaction("") as connection:
+            query = table.select().where(table.c.hash == calibration_hash).limit(1)
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else row["text"]
+
+    def calibration_at(self, device: str, time: datetime) -> str | None:
+        """Return the calibration that the jobs of a device ran with at a time, as YAML; ``None`` before the first."""
+        table = _tables.calibrations()
+        query = table.select().where(table.c.device == device, table.c.since <= _stored(time))
+        with self._transaction("") as connection:
+            row = connection.execute(query.order_by(table.c.serial.desc()).limit(1)).mappings().one_or_none()
+        return None if row is None else row["text"]
 
     def mark_running(self, job_id: str) -> None:
         """Note that the job has left the queue."""
@@ -210,6 +232,22 @@ class JobStore:
             "check the path and its permissions, or set QCTRL_JOBS to another file",
         )
         return JobError(f"job store {self._path}: {text}; {remedy}", job_id=job_id)
+
+
+def _keep_calibration(connection: Connection, submission: Submission, now: datetime) -> None:
+    """Add a row if the device's jobs ran with another calibration until now."""
+    from sqlalchemy import select
+
+    table = _tables.calibrations()
+    last = select(table.c.hash).where(table.c.device == submission.device).order_by(table.c.serial.desc()).limit(1)
+    if connection.execute(last).scalar_one_or_none() != submission.calibration_hash:
+        row = {
+            "device": submission.device,
+            "since": now.isoformat(),
+            "hash": submission.calibration_hash,
+            "text": submission.calibration_text,
+        }
+        connection.execute(table.insert().values(row))
 
 
 def _filtered(wanted: JobFilter, *, descending: bool) -> Select[Any]:

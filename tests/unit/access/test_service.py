@@ -1,6 +1,10 @@
 """``ProviderService``: devices, switches and jobs by name."""
 
+import copy
+import pickle
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +14,9 @@ from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit.transpiler import Target
 
 from qctrl import EstimatorV2, ProviderService, Session
-from qctrl.errors import CalibrationError, ConfigError, JobNotFoundError, QctrlError
+from qctrl.calibration import dump, loads
+from qctrl.errors import CalibrationError, ConfigError, JobError, JobNotFoundError, QctrlError
+from qctrl.execution import Execution
 from qctrl.primitives import Job, SamplerV2
 from qctrl.provider import Backend, Emulation, RunJob
 from tests.reference.ideal_backend import ideal_backend
@@ -184,6 +190,77 @@ def test_jobs_are_found_page_by_page_and_by_every_filter(service, tmp_path):
     ):
         with pytest.raises(error, match=message):
             service.jobs(**wishes)
+
+
+def test_a_backend_travels_and_finds_its_service_again(service):
+    backend = service.backend("pair2", seed=5)
+    backend.set_options(shots=77)
+    for other in (pickle.loads(pickle.dumps(backend)), copy.deepcopy(backend), copy.copy(backend)):
+        assert other is not backend
+        assert other.runner is backend.runner, "one emulator per device, whatever travels"
+        assert (other.emulation, other.options.shots) == (backend.emulation, 77)
+        assert other.calibration.hash == backend.calibration.hash
+        assert other.setup.hash == backend.setup.hash
+        assert other.target.operation_names == backend.target.operation_names
+
+
+def test_a_backend_travels_to_another_process(service, tmp_path):
+    """There it has an emulator of its own, and plays the same bits."""
+    circuit = QuantumCircuit(1, 1)
+    circuit.sx(0)
+    circuit.measure(0, 0)
+    path = tmp_path / "parcel"
+    path.write_bytes(pickle.dumps((service.backend("pair2", seed=5), circuit)))
+    code = (
+        "import pickle, sys; from pathlib import Path; from qctrl import SamplerV2;"
+        "backend, circuit = pickle.loads(Path(sys.argv[1]).read_bytes());"
+        "print(SamplerV2(backend).run([circuit], shots=64).result()[0].data.c.array.tobytes().hex())"
+    )
+    found = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    ours = SamplerV2(service.backend("pair2", seed=5)).run([circuit], shots=64).result()[0].data.c.array
+    assert found.stdout.strip() == ours.tobytes().hex()
+
+
+def test_a_new_calibration_is_read_on_request_and_the_old_one_is_kept_with_its_jobs(service, devices, monkeypatch):
+    backend, still = service.backend("pair2"), service.backend("pair2")
+    monkeypatch.setattr(backend.runner, "submit", lambda spec: Execution(spec.job_id, spec.total_shots))
+    circuit = QuantumCircuit(1, 1)
+    circuit.measure(0, 0)
+    first = SamplerV2(backend).run([circuit])
+    between = datetime.now(UTC)
+    old = backend.target
+    path = devices / "pair2" / "working.yaml"
+    text = path.read_text()
+    document = loads(text).document
+    slow = document.qubits["q0"].readout.acquisition.model_copy(update={"duration": 1.2e-6})
+    readout = document.qubits["q0"].readout.model_copy(update={"acquisition": slow})
+    qubits = {**document.qubits, "q0": document.qubits["q0"].model_copy(update={"readout": readout})}
+    path.write_text(dump(document.model_copy(update={"qubits": qubits})))
+    coupling = backend.coupling_map
+    backend.refresh()
+    assert backend.target is not old
+    assert backend.target["measure"][0,].duration > old["measure"][0,].duration == still.target["measure"][0,].duration
+    assert backend.coupling_map is not coupling
+    second = SamplerV2(backend).run([circuit])
+    durations = [backend.target_history(time)["measure"][0,].duration for time in (between, datetime.now(UTC))]
+    assert durations == [old["measure"][0,].duration, backend.target["measure"][0,].duration]
+    assert first.properties().readout_length(0) == durations[0]
+    assert second.properties().readout_length(0) == durations[1]
+    with pytest.raises(JobError, match="no job had run on pair2 by"):
+        backend.target_history(datetime(2020, 1, 1, tzinfo=UTC))
+    with pytest.raises(ValueError, match="has no zone"):
+        backend.target_history(datetime(2020, 1, 1))
+    path.write_text("device: [")
+    with pytest.raises(CalibrationError):
+        backend.refresh()
+    assert backend.target["measure"][0,].duration == durations[1], "it stays as it is"
+
+
+def test_a_backend_without_a_service_cannot_be_opened_again(tmp_path):
+    backend = ideal_backend("pair2", tmp_path / "jobs.sqlite")
+    for question in (backend.refresh, lambda: pickle.dumps(backend)):
+        with pytest.raises(ConfigError, match="was not made by ProviderService"):
+            question()
 
 
 def test_devices_are_chosen_by_what_they_can_and_by_how_busy_they_are(service, monkeypatch):
