@@ -1,4 +1,4 @@
-"""The readable form of every stage, for a straight line with parameters, for resets and for control flow."""
+"""The readable form of every stage, for lines with parameters, resets, control flow and gates of all kinds."""
 
 import math
 
@@ -23,7 +23,7 @@ from qctrl.pulse import (
     shift_phase,
     square,
 )
-from tests.unit.compiler import trio
+from tests.unit.compiler import cross, trio
 
 
 def parametric() -> QuantumCircuit:
@@ -113,3 +113,33 @@ def test_texts_of_all_stages_are_as_reviewed(circuit, golden):
     golden(f"{circuit.__name__}_gates.txt", gate_text(gates))
     golden(f"{circuit.__name__}_pulses.txt", pulse_text(pulses))
     golden(f"{circuit.__name__}_program.txt", assemble(pulses, trio.setup()).text() + "\n")
+
+
+def ecr() -> QuantumCircuit:
+    circuit = QuantumCircuit(2, 2)
+    circuit.rz(0.75, 0)
+    circuit.sx(0)
+    circuit.ecr(1, 0)
+    circuit.measure([0, 1], [0, 1])
+    return circuit
+
+
+def rzz() -> QuantumCircuit:
+    a, b = Parameter("a"), Parameter("b")
+    circuit = QuantumCircuit(2)
+    circuit.rx(a, [0, 1])
+    circuit.rzz(a * b, 1, 0)
+    circuit.rzz(0.5, 0, 1)
+    circuit.rz(b, 0)
+    circuit.cz(0, 1)
+    circuit.rx(a, 0)
+    return circuit
+
+
+@pytest.mark.parametrize("circuit", [ecr, rzz])
+def test_texts_of_cross_resonance_and_fractional_gates_are_as_reviewed(circuit, golden):
+    gates = lower(circuit(), cross.calibration())
+    pulses = schedule(gates, cross.calibration())
+    golden(f"{circuit.__name__}_gates.txt", gate_text(gates))
+    golden(f"{circuit.__name__}_pulses.txt", pulse_text(pulses))
+    golden(f"{circuit.__name__}_program.txt", assemble(pulses, cross.setup()).text() + "\n")

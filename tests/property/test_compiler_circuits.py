@@ -9,15 +9,16 @@ from qiskit.circuit import Parameter
 
 from qctrl.compiler import compile_circuit, lower, schedule
 from qctrl.errors import CompileError
-from qctrl.protocol import EventOp, FlowOp, Program
+from qctrl.protocol import EventOp, FlowOp, Program, RowField
 from qctrl.units import gain_word, tuning_word_to_hz
 from tests.reference import schedule as reference
 from tests.reference.lower import lower as reference_lower
-from tests.unit.compiler import trio
+from tests.unit.compiler import cross, trio
 
 N_QUBITS, N_CLBITS = 3, 4
 LATENCY_TICKS = 100
 CALIBRATION, SETUP = trio.calibration(), trio.setup()
+CROSS, CROSS_SETUP = cross.calibration(), cross.setup()
 
 angles = st.floats(-20, 20)
 qubits = st.integers(0, N_QUBITS - 1)
@@ -31,6 +32,15 @@ gates = st.one_of(
     st.tuples(st.just("barrier"), st.sets(qubits, min_size=1).map(sorted)),
     st.tuples(st.just("reset"), qubits),
 )
+scaled = st.sampled_from(
+    [("rx", (0,)), ("rx", (1,)), ("rx", (2,)), ("rzx", (1, 2)), ("rzz", (0, 1)), ("rzz", (1, 0)), ("rzz", (2, 1))]
+)
+cross_gates = st.one_of(
+    gates.filter(lambda step: step != ("cz", (1, 2))),
+    st.sampled_from([("x", 2), ("ecr", (1, 0)), ("ecr", (1, 2)), ("cx", (2, 1))]),
+    st.tuples(scaled, st.floats(0, 1.5)).map(lambda step: (*step[0], step[1])),
+)
+"""Of the device with cross-resonance, coupler and fractional gates."""
 
 
 def build(steps, angle=lambda value: value) -> QuantumCircuit:
@@ -39,8 +49,10 @@ def build(steps, angle=lambda value: value) -> QuantumCircuit:
         match name:
             case "rz":
                 circuit.rz(angle(rest[1]), rest[0])
-            case "cz":
-                circuit.cz(*rest[0])
+            case "cz" | "ecr" | "cx":
+                getattr(circuit, name)(*rest[0])
+            case "rx" | "rzx" | "rzz":
+                getattr(circuit, name)(angle(rest[1]), *rest[0])
             case "delay":
                 circuit.delay(rest[1], rest[0])
             case "barrier":
@@ -50,7 +62,7 @@ def build(steps, angle=lambda value: value) -> QuantumCircuit:
     return circuit
 
 
-def run(program: Program, words, reset_bits):
+def run(program: Program, words, reset_bits, setup=SETUP):
     """Execute flow and registers; return plays and captures in absolute ticks."""
     registers = np.zeros(len(program.frames), dtype=np.int64)
     reads = iter(reset_bits)
@@ -66,14 +78,15 @@ def run(program: Program, words, reset_bits):
             for event in program.block_events(int(step["operand"])):
                 frame, start = int(event["frame"]), now + int(event["start_ticks"])
                 phase = int(event["phase"]) + int(words[event["phase_row"]])
-                port = SETUP.ports[int(program.frames[frame]["port"])]
+                port = setup.ports[int(program.frames[frame]["port"])]
                 hz = round(port.lo_hz + tuning_word_to_hz(int(program.frames[frame]["ftw"]), program.tick_s))
                 length = int(event["length_ticks"])
                 if event["op"] == EventOp.SHIFT_PHASE:
                     registers[frame] += phase
                 elif event["op"] == EventOp.PLAY:
                     phase = (phase + int(registers[frame])) % 2**32
-                    plays.append((port.name, start, length, hz, int(event["gain"]), phase))
+                    gain = int(words[event["value_row"]]) if event["row_field"] == RowField.GAIN else int(event["gain"])
+                    plays.append((port.name, start, length, hz, (gain + 2**31) % 2**32 - 2**31, phase))
                 else:
                     capture = program.captures[int(event["target"])]
                     captures.append((start, length, hz, int(capture["clbit"])))
@@ -81,8 +94,8 @@ def run(program: Program, words, reset_bits):
     return sorted(plays), sorted(captures), now
 
 
-def expected(circuit, reset_bits):
-    shot = reference.shot(reference_lower(circuit, 1e-9), CALIBRATION, N_CLBITS, LATENCY_TICKS, reset_bits)
+def expected(circuit, reset_bits, calibration=CALIBRATION):
+    shot = reference.shot(reference_lower(circuit, 1e-9), calibration, N_CLBITS, LATENCY_TICKS, reset_bits)
     plays = [
         (p.port, p.start, reference.ceil_to(p.length, 4), round(p.frequency_hz), gain_word(p.amplitude), p.phase)
         for p in shot.plays
@@ -115,6 +128,41 @@ def test_a_shot_plays_what_the_definitions_say(steps, bits):
     compiled = compile_circuit(circuit, CALIBRATION, SETUP)
     words = np.zeros(1, dtype=np.int64)
     assert run(compiled.program, words, bits) == expected(circuit, bits)
+
+
+@given(steps=st.lists(cross_gates, max_size=20), bits=st.lists(st.integers(0, 1), min_size=20, max_size=20))
+@settings(deadline=None, max_examples=60)
+def test_cross_resonance_coupler_and_fractional_gates_play_what_the_definitions_say(steps, bits):
+    circuit = build(steps)
+    compiled = compile_circuit(circuit, CROSS, CROSS_SETUP)
+    words = np.zeros(1, dtype=np.int64)
+    assert run(compiled.program, words, bits, CROSS_SETUP) == expected(circuit, bits, CROSS)
+
+
+@given(
+    steps=st.lists(cross_gates, max_size=20),
+    forms=st.lists(st.integers(0, 3), min_size=20, max_size=20),
+    values=st.tuples(st.floats(0, 1.25), st.floats(0.1, 0.9)),
+    bits=st.lists(st.integers(0, 1), min_size=20, max_size=20),
+)
+@settings(deadline=None, max_examples=60)
+def test_bound_angles_of_gates_play_what_the_definitions_say(steps, forms, values, bits):
+    a, b = Parameter("a"), Parameter("b")
+    form = iter(forms)
+
+    def angle(value):
+        return [value, a, b * value, (a * b).sin() + 0.25][next(form)]
+
+    circuit = build(steps, angle)
+    by_parameter = {a: values[0], b: values[1]}
+    used = {parameter: by_parameter[parameter] for parameter in circuit.parameters}
+    compiled = compile_circuit(circuit, CROSS, CROSS_SETUP)
+    words = compiled.bind(list(used.values())).words[0].astype(np.int64)
+    bound = circuit.assign_parameters(used)
+    fixed = compile_circuit(bound, CROSS, CROSS_SETUP)
+    played = run(compiled.program, words, bits, CROSS_SETUP)
+    assert played == run(fixed.program, np.zeros(1, dtype=np.int64), bits, CROSS_SETUP)
+    assert played == expected(bound, bits, CROSS)
 
 
 def expressions(a, b):

@@ -15,7 +15,7 @@ class Gate:
     name: str
     qubits: tuple[int, ...]
     value: float = 0.0
-    """Angle in rad of an rz, duration in ticks of a delay."""
+    """Angle in rad of a rotation, duration in ticks of a delay."""
     clbit: int = -1
 
 
@@ -26,7 +26,7 @@ def lower(circuit: Any, dt_s: float) -> list[Gate]:
         operation = instruction.operation
         qubits = tuple(circuit.find_bit(qubit).index for qubit in instruction.qubits)
         value, clbit = 0.0, -1
-        if operation.name == "rz":
+        if operation.name in ("rz", "rx", "rzx", "rzz"):
             value = float(operation.params[0])
         if operation.name == "delay":
             duration = float(operation.params[0])

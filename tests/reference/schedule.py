@@ -5,11 +5,26 @@ There are no blocks, rows or registers here: given the bits that resets read, a 
 
 from __future__ import annotations
 
+import cmath
 import math
 from dataclasses import dataclass
 from typing import Any
 
 from tests.reference.lower import Gate
+
+CROSS_RESONANCE = {
+    ("ecr", True): ["+", "x", "-"],
+    ("ecr", False): ["+", "x"],
+    ("cx", True): ["-", "x", "+", "x sx"],
+    ("cx", False): ["-", "sx"],
+    ("rzx", True): ["+", "x", "-", "x"],
+    ("rzx", False): ["+"],
+    ("rzz", True): ["h", "+", "x", "-", "x h"],
+    ("rzz", False): ["h", "+", "h"],
+}
+"""By name and echo, what starts together, one after the other: tones of either sign, ``x`` on the control, ``sx`` or a
+Hadamard gate on the target. With ``sx``, which makes a ``cx``, the control turns by a quarter about Z."""
+QUARTER = 2**30
 
 
 @dataclass(frozen=True, order=True)
@@ -78,10 +93,25 @@ class Shot:
         model = self.model(gate)
         if model.kind == "compose":
             return sum(self.duration(Gate(name, gate.qubits)) for name in model.of)
+        if model.kind == "cr":
+            steps = sum(self.lasts(model, step) for step in CROSS_RESONANCE[gate.name, model.echo])
+            return ceil_to((model.padding.before + model.padding.after) / self.dt + steps, self.gate_grid)
         longest = model.waveform.duration
         if getattr(model, "coupler_waveform", None):
             longest = max(longest, model.coupler_waveform.duration)
         return ceil_to((longest + model.padding.before + model.padding.after) / self.dt, self.gate_grid)
+
+    def ends(self, model: Any) -> tuple[int, int]:
+        """Return control and target of a cross-resonance gate."""
+        return tuple(self.calibration.qubit_names.index(name) for name in (model.control, model.target))
+
+    def lasts(self, model: Any, step: str) -> int:
+        """Return how long one step of a cross-resonance gate lasts."""
+        if step in ("+", "-"):
+            return ceil_to(model.waveform.duration / self.dt, self.gate_grid)
+        control, target = self.ends(model)
+        gates = {"x": Gate("x", (control,)), "sx": Gate("sx", (target,)), "h": Gate("sx", (target,))}
+        return max(self.duration(gates[part]) for part in step.split())
 
     def model(self, gate: Gate) -> Any:
         if len(gate.qubits) == 1:
@@ -125,8 +155,13 @@ class Shot:
                 start += self.duration(part)
             return
         start += round(model.padding.before / self.dt)
-        if model.kind == "pulse":
-            self.emit(qubit.ports.drive, qubit.frequency.value, model.waveform, start, self.phases[gate.qubits[0]])
+        if model.kind == "cr":
+            self.play_cross_resonance(gate, model, start)
+            return
+        if model.kind in ("pulse", "fractional"):
+            scale = gate.value / math.pi if model.kind == "fractional" else 1.0
+            phase = self.phases[gate.qubits[0]]
+            self.emit(qubit.ports.drive, qubit.frequency.value, model.waveform, start, phase, scale)
             return
         self.emit(model.actuate, 0.0, model.waveform, start, 0)
         if model.coupler_waveform is not None:
@@ -135,10 +170,44 @@ class Shot:
             angle = model.virtual_z.get(self.calibration.qubit_names[index])
             self.phases[index] += 0 if angle is None else word(angle.value)
 
-    def emit(self, port: str, frequency_hz: float, waveform: Any, start: int, phase: int) -> None:
+    def play_cross_resonance(self, gate: Gate, model: Any, start: int) -> None:
+        control, target = self.ends(model)
+        scale = 1.0 if model.angle_bounds is None else gate.value / (math.pi / 2)
+        steps = CROSS_RESONANCE[gate.name, model.echo]
+        n_tones = steps.count("+") + steps.count("-")
+        for step in steps:
+            for part in step.split():
+                if part == "x":
+                    self.play(Gate("x", (control,)), start)
+                elif part == "sx":
+                    self.play(Gate("sx", (target,)), start)
+                    self.phases[control] += QUARTER
+                elif part == "h":
+                    self.phases[target] += QUARTER
+                    self.play(Gate("sx", (target,)), start)
+                    self.phases[target] += QUARTER
+                else:
+                    self.play_tone(model, start, scale, 0 if part == "+" else 2 * QUARTER)
+                    n_tones -= 1
+                    for name, angle in model.virtual_z.items() if n_tones == 0 else ():
+                        self.phases[self.calibration.qubit_names.index(name)] += word(angle.value * scale**2)
+            start += self.lasts(model, step)
+
+    def play_tone(self, model: Any, start: int, scale: float, sign: int) -> None:
+        """Play the tone through the control's port, and cancel and rotary together on the target's, in its frame."""
+        control, target = (self.calibration.qubits[index] for index in self.ends(model))
+        frequency_hz, phase = target.frequency.value, self.phases[target.index] + sign
+        self.emit(control.ports.drive, frequency_hz, model.waveform, start, phase, scale)
+        beside = sum(tone.amp.value * cmath.exp(1j * tone.phase) for tone in (model.cancel, model.rotary) if tone)
+        if beside:
+            own = (phase + word(cmath.phase(beside))) % 2**32
+            length = round(model.waveform.duration / self.dt)
+            self.plays.append(Played(target.ports.drive, start, length, frequency_hz, abs(beside) * scale, own))
+
+    def emit(self, port: str, frequency_hz: float, waveform: Any, start: int, phase: int, scale: float = 1.0) -> None:
         phase = (phase + word(waveform.phase)) % 2**32
         length = round(waveform.duration / self.dt)
-        self.plays.append(Played(port, start, length, frequency_hz, waveform.amp.value, phase))
+        self.plays.append(Played(port, start, length, frequency_hz, waveform.amp.value * scale, phase))
 
 
 def shot(gates: list[Gate], calibration: Any, n_clbits: int, latency_ticks: int, bits: list[int]) -> Shot:
