@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        rack = EmulatedRack(options.file, options.truth, options.seed)
+        rack = EmulatedRack(options.file, options.truth, options.seed, any_port=options.any_port)
         control = None if options.control is None else Control(rack, options.control)
     except QctrlError as error:
         sys.stderr.write(f"{error}\n")
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", metavar="FILE", type=Path, help="rack file of the host")
     parser.add_argument("--truth", metavar="FILE", type=Path, help="the chip's hidden truth, instead of its own")
     parser.add_argument("--seed", metavar="N", type=int, help="seed of all random numbers")
+    parser.add_argument("--any-port", action="store_true", help="use free ports instead of those in the file")
     parser.add_argument("--control", metavar="PORT", type=int, help="port on which faults are asked for; 0 for any")
     parser.add_argument("--watch-stdin", action="store_true", help="end when standard input closes or the parent dies")
     return parser

@@ -18,19 +18,22 @@ class EmulatedRack:
         path: Rack file of the host.
         truth: Hidden truth; the device's own unless given.
         seed: Seed of all random numbers; drawn unless given.
+        any_port: Whether free ports of this machine are used, instead of those in the file.
 
     Raises:
         ConfigError: A file cannot be used, or a port is taken.
     """
 
-    def __init__(self, path: Path, truth: Path | None = None, seed: int | None = None) -> None:
+    def __init__(
+        self, path: Path, truth: Path | None = None, seed: int | None = None, *, any_port: bool = False
+    ) -> None:
         cabling = load_cabling(path)
         self.device = cabling.device
         self.bench = Bench(cabling, truth or find_truth(cabling.device), seed)
         self.wires: dict[str, Wire] = {}
         try:
             for name, entry in cabling.instruments.items():
-                host, port = entry.endpoint
+                host, port = ("127.0.0.1", 0) if any_port else entry.endpoint
                 self.wires[name] = Wire(self.bench.instruments[name], host, port)
         except (OSError, ConfigError) as error:
             self.close()

@@ -257,7 +257,7 @@ class ProviderService:
             setup=build_setup(calibration, self._rack.wiring(name)),
             runner=self._runner(name, chosen.truth),
             jobs=self._jobs,
-            emulation=chosen.emulation(embedded=self._rack.embedded),
+            emulation=chosen.emulation(embedded=self._rack.has_switches),
             has_branches=self._rack.has_branches,
             reopen=partial(reopen, self._rack.path.resolve(), name, chosen),
         )

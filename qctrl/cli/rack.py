@@ -30,16 +30,12 @@ def check(
 ) -> None:
     """Ask every box who it is and how it is, before anything is switched on."""
     from qctrl.config import load_rack
-    from qctrl.instruments import open_boxes
+    from qctrl.execution import check_boxes
 
     rack = load_rack(file)
     if not rack.instruments:
         raise ConfigError(f"{file}: this rack is a sequencer; only racks with driver: boxes are checked box by box")
-    driver = open_boxes(rack, rack.devices[0])
-    try:
-        found = driver.check()
-    finally:
-        driver.close()
+    found = check_boxes(rack)
     rows = [_row(name, rack, health) for name, health in found.items()]
     if as_json:
         print_json(rows)

@@ -55,8 +55,8 @@ class RackDocument(StrictModel):
             if self.instruments:
                 raise problem("a sequencer has no instruments", "remove them, or write driver: boxes", "instruments")
             return self
-        if self.address is not None:
-            raise problem("boxes have an address each", "remove this one", "address")
+        if self.address not in (None, EMBEDDED):
+            raise problem("boxes have an address each", "remove this one, or write embedded to emulate them", "address")
         if len(self.devices) != 1:
             raise problem("boxes are wired to one device", "write a rack file per device", "devices")
         check_instruments(self.instruments)
@@ -70,7 +70,7 @@ class Rack:
     path: Path
     driver: str
     address: str
-    """Empty for boxes, which have one each."""
+    """Empty for boxes, which have one each, unless they are emulated by the stack itself."""
     wiring_paths: Mapping[str, Path]
     """Wiring file of each device, by name."""
     instruments: Mapping[str, RackInstrument] = field(default_factory=dict[str, RackInstrument])
@@ -80,6 +80,11 @@ class Rack:
     def embedded(self) -> bool:
         """Whether the stack starts and stops the emulator itself."""
         return self.address == EMBEDDED
+
+    @property
+    def has_switches(self) -> bool:
+        """Whether it certainly takes the emulator's switches (seed, noise, levels); ordinary instruments have none."""
+        return self.embedded and self.driver == "sequencer"
 
     @property
     def has_branches(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qctrl.execution.connection import check_boxes
 from qctrl.execution.embedded import Emulator
 from qctrl.execution.execution import Execution
 from qctrl.execution.local import LocalRunner
@@ -20,4 +21,5 @@ __all__ = [
     "Status",
     "Work",
     "WorkResult",
+    "check_boxes",
 ]

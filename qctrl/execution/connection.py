@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qctrl.config import Rack
 from qctrl.errors import ConfigError, QctrlError
 from qctrl.execution.embedded import Emulator
 from qctrl.instruments import Driver, Identity, OpenRack, open_boxes, open_driver
+
+if TYPE_CHECKING:
+    from qctrl.instruments.boxes import BoxHealth
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +88,60 @@ class Connection:
     def _connect(self) -> Opened:
         address, failure = self._rack.address, _never
         if self._rack.embedded:
-            self._emulator = Emulator(self._device, self._truth)
+            boxes = self._rack.path if self._rack.instruments else None
+            self._emulator = Emulator(self._device, self._truth, boxes)
             address, failure = self._emulator.address, self._emulator.failure
+        driver: Driver
         if self._rack.instruments:
-            driver = open_boxes(self._rack, self._device)
+            driver = open_boxes(self._boxes(), self._device)
         else:
             driver = open_driver(self._rack.driver, address, self._device, failure)
         self._open_rack = OpenRack({self._device: driver})
         identity = self._open_rack.identities[self._device]
         return Opened(driver, identity, identity.epoch + 1)
+
+    def _boxes(self) -> Rack:
+        """Return the rack, with the ports of the emulated instruments if they are emulated here."""
+        if self._emulator is None:
+            return self._rack
+        return at_ports(self._rack, self._emulator.ready)
+
+
+def at_ports(rack: Rack, ready: Sequence[str]) -> Rack:
+    """Return a rack whose boxes are at the ports that an emulator announced.
+
+    Args:
+        rack: The rack.
+        ready: The words of its ready line: the device, then ``NAME=PORT`` for every box.
+    """
+    ports = dict(word.split("=", 1) for word in ready[1:])
+    boxes = {
+        name: box.model_copy(update={"address": f"TCPIP0::127.0.0.1::{ports[name]}::SOCKET"})
+        for name, box in rack.instruments.items()
+    }
+    return replace(rack, instruments=boxes)
+
+
+def check_boxes(rack: Rack) -> dict[str, BoxHealth | QctrlError]:
+    """Ask every box of a rack how it is; switches nothing.
+
+    Args:
+        rack: A rack whose driver is ``boxes``; emulated ones are started for it.
+
+    Raises:
+        InstrumentError: Another process uses the rack, or the emulator does not start.
+    """
+    (device,) = rack.devices
+    emulator = Emulator(device, None, rack.path) if rack.embedded else None
+    try:
+        driver = open_boxes(rack if emulator is None else at_ports(rack, emulator.ready), device)
+        try:
+            return driver.check()
+        finally:
+            driver.close()
+    finally:
+        if emulator is not None:
+            emulator.close()
 
 
 def _never() -> str | None:

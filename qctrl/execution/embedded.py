@@ -35,13 +35,17 @@ class Emulator:
     Args:
         device: Name of the device whose hidden truth it plays.
         truth: File with that truth; ``None`` lets the emulator look for the device's own.
+        rack: Rack file of ordinary instruments to emulate, each on a free TCP port; ``None`` for a sequencer.
+
+    Attributes:
+        ready: What the child said when it was ready, word by word.
 
     Raises:
         InstrumentError: It ended before it was ready; the message carries what it said.
         InstrumentTimeoutError: It was not ready in time.
     """
 
-    def __init__(self, device: str, truth: Path | None = None) -> None:
+    def __init__(self, device: str, truth: Path | None = None, rack: Path | None = None) -> None:
         self.device = device
         self._owner = os.getpid()
         self._closing = threading.RLock()
@@ -50,19 +54,13 @@ class Emulator:
         self.address = f"ipc://{self._folder / _SOCKET_NAME}"
         # Without a name on the disk there is nothing to leave behind.
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the child)
-        source = ["--device", device] if truth is None else ["--device", device, "--truth", str(truth)]
+        self.ready: tuple[str, ...] = ()
+        hidden = [] if truth is None else ["--truth", str(truth)]
+        served = ["--device", device, "--bind", self.address, "--own-folder"]
+        if rack is not None:
+            served = ["rack", str(rack), "--any-port"]
         self._child = subprocess.Popen(  # noqa: S603 (our own module, no shell)
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "firmware_sim",
-                *source,
-                "--bind",
-                self.address,
-                "--watch-stdin",
-                "--own-folder",
-            ],
+            [sys.executable, "-P", "-m", "firmware_sim", *served, *hidden, "--watch-stdin"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -138,6 +136,7 @@ class Emulator:
                     address=self.address,
                 )
             said += piece
+        self.ready = tuple(said.decode().split()[1:])
 
     def _tail(self) -> str:
         with self._closing:

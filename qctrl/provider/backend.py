@@ -392,11 +392,15 @@ class Backend(BackendV2):
         if not isinstance(circuits, QuantumCircuit):
             return [self.compile(circuit) for circuit in circuits]
         try:
-            return compile_circuit(circuits, self.calibration, self.setup, self.custom_gates, cache=self.compile_cache)
+            made = compile_circuit(circuits, self.calibration, self.setup, self.custom_gates, cache=self.compile_cache)
         except CompileError:
             # The compiler refuses all that the check refuses, but the check says better what to do, and costs more.
             self.check(circuits)
             raise
+        if not (self._device.has_branches or made.program.is_straight):
+            # The compiler does not know the rack; its Target does.
+            self.check(circuits)
+        return made
 
     def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> RunJob:  # pyright: ignore[reportIncompatibleMethodOverride] Qiskit declares no result
         """Execute circuits and return a job with counts and memory.

@@ -17,7 +17,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 BLOCK = re.compile(r"^```(\S+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 # Pages that show what an extra brings.
-NEEDS = {"pulses-as-the-instrument-gets-them.md": "matplotlib"}
+NEEDS = {"pulses-as-the-instrument-gets-them.md": "matplotlib", "ordinary-instruments.md": "pyvisa_py"}
 # These stay in the foreground, or take minutes and write into the checkout.
 NOT_RUN = (["emulator", "up"], ["cal", "bootstrap"])
 

@@ -18,6 +18,7 @@ class RackBench:
 
     def __init__(self, folder: Path, device: str = "pair2", seed: int = 11) -> None:
         text = (CONFIGS / f"rack_visa_{device}.yaml").read_text().replace("wiring_", f"{CONFIGS}/wiring_")
+        text = text.replace("address: embedded\n", "")
         self.path = folder / f"rack_{device}.yaml"
         self.path.write_text(PORT.sub("::0::SOCKET", text))
         self.emulated = EmulatedRack(self.path, seed=seed)

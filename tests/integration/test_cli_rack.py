@@ -22,6 +22,7 @@ def emulated(tmp_path_factory):
     """Yield the rack file and a way to ask the control port."""
     folder = tmp_path_factory.mktemp("rack")
     text = (CONFIGS / "rack_visa_pair2.yaml").read_text().replace("wiring_", f"{CONFIGS}/wiring_")
+    text = text.replace("address: embedded\n", "")
     file = folder / "rack.yaml"
     file.write_text(PORT.sub("::0::SOCKET", text))
     command = [
