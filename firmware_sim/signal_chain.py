@@ -8,6 +8,7 @@ carry ``exp(2 pi i df t)`` at mid-sample, and samples are cut finely enough that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,11 @@ class SignalChain:
         return np.array([q.slope_hz(x).mean() for q, x in zip(self._chip.qubits, levels, strict=True)])
 
     @property
+    def nbytes(self) -> int:
+        """Size in memory, about."""
+        return 2**14
+
+    @property
     def line_ports(self) -> tuple[list[int | None], list[int | None], list[int | None]]:
         """Ports of each qubit's drive, each qubit's flux and each coupling's coupler."""
         return [None if drive is None else drive.port for drive in self._drives], self._flux, self._coupler
@@ -141,7 +147,7 @@ class SignalChain:
         drive = self._drives[qubit]
         return 0.0 if drive is None else drive.offset_hz
 
-    @property
+    @cached_property
     def identity(self) -> bytes:
         """Hash of all that turns a line's samples into controls."""
         parts = (self._chip.hash, self.reference_hz, self.sample_s, self._substeps, self._rest, self._drives)

@@ -1,7 +1,8 @@
 """Numba kernels: small operators on many pure states, one column each.
 
-States are two real arrays, row-major ``(dim, capacity)`` and flat, so that a gate is a few loops over columns that the
-compiler vectorises; each column's numbers are the same whatever stands beside it.
+States are two real arrays, flat ``(n_sheets, dim, sheet)``: a gate is a few loops over the columns of a sheet, which
+the compiler vectorises, and a sheet stays in the cache from gate to gate. Each column's numbers are the same whatever
+stands beside it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 64
 """Columns that a gate takes at once, so that its rows stay in the first cache."""
-_WIDE: Final = 128
-"""Columns from which on rows need not be joined to keep the vector units busy."""
 MOST: Final = 81
 """Largest dimension of a gate."""
 
@@ -71,86 +70,81 @@ def dress(
 
 @njit(**JIT)
 def apply_gate(
-    kets: Kets, width: int, layout: tuple[Integers, Integers, int], pattern: tuple[Integers, Integers],
+    sheet: tuple[Reals, Reals, int], layout: tuple[Integers, Integers, int], pattern: tuple[Integers, Integers],
     entries: tuple[Reals, Reals], scratch: tuple[Reals, Reals],
 ) -> None:  # fmt: skip
-    """Multiply all columns by an operator on some digits of the row index, in place.
+    """Multiply the columns of a sheet by an operator on some digits of the row index, in place.
 
     Args:
-        kets: Real and imaginary parts, flat ``(dim, capacity)``, and the capacity.
-        width: Columns in use; those behind them may change.
+        sheet: Real and imaginary parts, flat ``(dim, width)``, and the width.
         layout: Row offset of each of the operator's basis states, rows where the other digits begin, rows that follow
             each of these without a gap.
         pattern: Basis states sorted by sector, and where each sector begins and ends in them.
         entries: Real and imaginary parts, one dense square per sector.
         scratch: Two arrays of ``MOST`` rows of ``CHUNK``.
     """
-    real, imag, capacity = kets
+    real, imag, capacity = sheet
     offsets, bases, inner = layout
     states, sectors = pattern
     gate_real, gate_imag = entries
     old_real, old_imag = scratch
-    # Short rows of columns are joined with the rows that follow; idle columns ride along.
-    joined = inner > 1 and width < _WIDE and 2 * width > capacity
-    length = inner * capacity if joined else width
-    repeats = 1 if joined else inner
+    length = inner * capacity
     for b in range(bases.shape[0]):
-        for i in range(repeats):
-            begin = (bases[b] + i) * capacity
-            for c in range(0, length, CHUNK):
-                w = min(CHUNK, length - c)
-                p = 0
-                for s in range(sectors.shape[0] - 1):
-                    lowest = sectors[s]
-                    size = sectors[s + 1] - lowest
-                    for m in range(size):
-                        at = begin + offsets[states[lowest + m]] * capacity + c
-                        source_real = real[at : at + w]
-                        source_imag = imag[at : at + w]
-                        x = old_real[m]
-                        y = old_imag[m]
+        begin = bases[b] * capacity
+        for c in range(0, length, CHUNK):
+            w = min(CHUNK, length - c)
+            p = 0
+            for s in range(sectors.shape[0] - 1):
+                lowest = sectors[s]
+                size = sectors[s + 1] - lowest
+                for m in range(size):
+                    at = begin + offsets[states[lowest + m]] * capacity + c
+                    source_real = real[at : at + w]
+                    source_imag = imag[at : at + w]
+                    x = old_real[m]
+                    y = old_imag[m]
+                    for j in range(w):
+                        x[j] = source_real[j]
+                        y[j] = source_imag[j]
+                for m in range(size):
+                    at = begin + offsets[states[lowest + m]] * capacity + c
+                    a = real[at : at + w]
+                    b_ = imag[at : at + w]
+                    g = gate_real[p]
+                    h = gate_imag[p]
+                    x = old_real[0]
+                    y = old_imag[0]
+                    for j in range(w):
+                        a[j] = g * x[j] - h * y[j]
+                        b_[j] = g * y[j] + h * x[j]
+                    q = 1
+                    while q + 2 < size:
+                        g = gate_real[p + q]
+                        h = gate_imag[p + q]
+                        g1 = gate_real[p + q + 1]
+                        h1 = gate_imag[p + q + 1]
+                        g2 = gate_real[p + q + 2]
+                        h2 = gate_imag[p + q + 2]
+                        x = old_real[q]
+                        y = old_imag[q]
+                        x1 = old_real[q + 1]
+                        y1 = old_imag[q + 1]
+                        x2 = old_real[q + 2]
+                        y2 = old_imag[q + 2]
                         for j in range(w):
-                            x[j] = source_real[j]
-                            y[j] = source_imag[j]
-                    for m in range(size):
-                        at = begin + offsets[states[lowest + m]] * capacity + c
-                        a = real[at : at + w]
-                        b_ = imag[at : at + w]
-                        g = gate_real[p]
-                        h = gate_imag[p]
-                        x = old_real[0]
-                        y = old_imag[0]
+                            a[j] += (g * x[j] - h * y[j]) + (g1 * x1[j] - h1 * y1[j]) + (g2 * x2[j] - h2 * y2[j])
+                            b_[j] += (g * y[j] + h * x[j]) + (g1 * y1[j] + h1 * x1[j]) + (g2 * y2[j] + h2 * x2[j])
+                        q += 3
+                    while q < size:
+                        g = gate_real[p + q]
+                        h = gate_imag[p + q]
+                        x = old_real[q]
+                        y = old_imag[q]
                         for j in range(w):
-                            a[j] = g * x[j] - h * y[j]
-                            b_[j] = g * y[j] + h * x[j]
-                        q = 1
-                        while q + 2 < size:
-                            g = gate_real[p + q]
-                            h = gate_imag[p + q]
-                            g1 = gate_real[p + q + 1]
-                            h1 = gate_imag[p + q + 1]
-                            g2 = gate_real[p + q + 2]
-                            h2 = gate_imag[p + q + 2]
-                            x = old_real[q]
-                            y = old_imag[q]
-                            x1 = old_real[q + 1]
-                            y1 = old_imag[q + 1]
-                            x2 = old_real[q + 2]
-                            y2 = old_imag[q + 2]
-                            for j in range(w):
-                                a[j] += (g * x[j] - h * y[j]) + (g1 * x1[j] - h1 * y1[j]) + (g2 * x2[j] - h2 * y2[j])
-                                b_[j] += (g * y[j] + h * x[j]) + (g1 * y1[j] + h1 * x1[j]) + (g2 * y2[j] + h2 * x2[j])
-                            q += 3
-                        while q < size:
-                            g = gate_real[p + q]
-                            h = gate_imag[p + q]
-                            x = old_real[q]
-                            y = old_imag[q]
-                            for j in range(w):
-                                a[j] += g * x[j] - h * y[j]
-                                b_[j] += g * y[j] + h * x[j]
-                            q += 1
-                        p += size
+                            a[j] += g * x[j] - h * y[j]
+                            b_[j] += g * y[j] + h * x[j]
+                        q += 1
+                    p += size
 
 
 @njit(**JIT)
@@ -158,14 +152,18 @@ def apply_gates(
     span: tuple[int, int], kets: Kets, width: int, gates: Gates, layouts: Layouts, patterns: Patterns,
     scratch: tuple[Reals, Reals],
 ) -> None:  # fmt: skip
-    """Apply a range of gates to all columns; arguments as in :func:`advance`."""
+    """Apply a range of gates to all columns, sheet by sheet; arguments as in ``_tree_kernels.advance``."""
+    real, imag, dim, sheet = kets
     _, gate_layout, gate_pattern, first, value_real, value_imag = gates
     state_places, states, sector_places, sectors = patterns
-    for g in range(span[0], span[1]):
-        p = gate_pattern[g]
-        pattern = (states[state_places[p] : state_places[p + 1]], sectors[sector_places[p] : sector_places[p + 1]])
-        entries = (value_real[first[g] : first[g + 1]], value_imag[first[g] : first[g + 1]])
-        apply_gate(kets, width, layout_of(layouts, gate_layout[g]), pattern, entries, scratch)
+    size = dim * sheet
+    for begin in range(0, (width + sheet - 1) // sheet * size, size):
+        part = (real[begin : begin + size], imag[begin : begin + size], sheet)
+        for g in range(span[0], span[1]):
+            p = gate_pattern[g]
+            pattern = (states[state_places[p] : state_places[p + 1]], sectors[sector_places[p] : sector_places[p + 1]])
+            entries = (value_real[first[g] : first[g + 1]], value_imag[first[g] : first[g + 1]])
+            apply_gate(part, layout_of(layouts, gate_layout[g]), pattern, entries, scratch)
 
 
 @njit(**JIT)
@@ -181,12 +179,13 @@ def layout_of(layouts: Layouts, which: int) -> tuple[Integers, Integers, int]:
 
 @njit(**JIT)
 def measure_norms(kets: Kets, width: int, norms: Reals) -> None:
-    """Write the squared norm of each of the first ``width`` columns."""
-    real, imag, capacity = kets
-    norms[:width] = 0.0
-    total = norms[:width]
-    for i in range(real.shape[0] // capacity):
-        a = real[i * capacity : i * capacity + width]
-        b = imag[i * capacity : i * capacity + width]
-        for c in range(width):
-            total[c] += a[c] * a[c] + b[c] * b[c]
+    """Write the squared norm of each of the first ``width`` columns; those that share a sheet with them change too."""
+    real, imag, dim, sheet = kets
+    for k in range((width + sheet - 1) // sheet):
+        total = norms[k * sheet : (k + 1) * sheet]
+        total[:] = 0.0
+        for i in range(k * dim * sheet, (k + 1) * dim * sheet, sheet):
+            a = real[i : i + sheet]
+            b = imag[i : i + sheet]
+            for c in range(sheet):
+                total[c] += a[c] * a[c] + b[c] * b[c]

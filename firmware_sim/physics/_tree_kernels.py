@@ -31,10 +31,19 @@ if TYPE_CHECKING:
 @njit(**JIT)
 def turned(operator: Complexes, angle: float, totals: Integers, out: Complexes) -> None:
     """Write ``D A D^dag``, ``D = exp(-i angle n)``, into the corner of ``out``."""
-    for r in range(totals.shape[0]):
-        for s in range(totals.shape[0]):
-            phase = -angle * (totals[r] - totals[s])
-            out[r, s] = operator[r, s] * (np.cos(phase) + 1j * np.sin(phase))
+    dim = totals.shape[0]
+    if angle == 0.0:
+        for r in range(dim):
+            for s in range(dim):
+                out[r, s] = operator[r, s]
+        return
+    one = np.cos(angle) - 1j * np.sin(angle)
+    for r in range(dim):
+        for s in range(dim):
+            factor = 1.0 + 0.0j
+            for _ in range(abs(totals[r] - totals[s])):
+                factor *= one
+            out[r, s] = operator[r, s] * (factor if totals[r] > totals[s] else factor.conjugate())
 
 
 @njit(**JIT)
@@ -87,19 +96,21 @@ def reduce(layout: tuple[Integers, Integers, int], source: tuple[Reals, Reals], 
 @njit(**JIT)
 def load(kets: Kets, c: int, out: tuple[Reals, Reals]) -> None:
     """Copy a column out."""
-    real, imag, capacity = kets
-    for i in range(out[0].shape[0]):
-        out[0][i] = real[i * capacity + c]
-        out[1][i] = imag[i * capacity + c]
+    real, imag, dim, sheet = kets
+    begin = c // sheet * dim * sheet + c % sheet
+    for i in range(dim):
+        out[0][i] = real[begin + i * sheet]
+        out[1][i] = imag[begin + i * sheet]
 
 
 @njit(**JIT)
 def store(kets: Kets, c: int, values: tuple[Reals, Reals], scale: float) -> None:
     """Write a column."""
-    real, imag, capacity = kets
-    for i in range(values[0].shape[0]):
-        real[i * capacity + c] = values[0][i] * scale
-        imag[i * capacity + c] = values[1][i] * scale
+    real, imag, dim, sheet = kets
+    begin = c // sheet * dim * sheet + c % sheet
+    for i in range(dim):
+        real[begin + i * sheet] = values[0][i] * scale
+        imag[begin + i * sheet] = values[1][i] * scale
 
 
 @njit(**JIT)
@@ -127,7 +138,7 @@ def settle(
         c: The column.
         span: First and one past the last channel of the segment, whether the segment's gates were truncated.
         counts: Columns in use, columns still to settle, free columns.
-        kets: Real and imaginary parts, flat ``(dim, capacity)``, and the capacity.
+        kets: Real and imaginary parts, flat ``(n_sheets, dim, sheet)``, and the last two.
         channels: As in :func:`advance`; likewise the others.
         layouts: ...
         jumps: ...
@@ -232,7 +243,7 @@ def advance(
 
     Args:
         where: Segment to begin with, 1 if its gates were applied already, columns in use.
-        kets: Real and imaginary parts, flat ``(dim, capacity)``, and the capacity.
+        kets: Real and imaginary parts, flat ``(n_sheets, dim, sheet)``, and the last two.
         gates: By segment, first gate; by gate, layout, pattern, place of its entries; entries, real and imaginary.
         channels: By segment, first channel; by channel, layout, jump set, angle of its drive.
         layouts: Places of offsets; offsets; places of bases; bases; inner rows; excitations of each offset.
@@ -247,10 +258,10 @@ def advance(
         needed to go on.
     """
     segment, ready, width = where
-    capacity = kets[2]
     head, norms, start, _ = book
     threshold, after = shots[3], shots[6]
-    dim = kets[0].shape[0] // capacity
+    dim = kets[2]
+    capacity = kets[0].shape[0] // dim
     scratch = (np.empty((MOST, CHUNK)), np.empty((MOST, CHUNK)))
     here = (np.empty(dim), np.empty(dim))
     todo = np.empty(capacity, dtype=np.int64)

@@ -68,7 +68,8 @@ class Engine:
         self._options = options
         self._setup = setup
         self._cache = OperatorCache() if cache is None else cache
-        self._chain = SignalChain(self._chip, setup)
+        key = ("chain", self._chip.hash, setup.hash)
+        self._chain = self._cache.get(key, lambda: SignalChain(self._chip, setup))
         self._slow = SlowNoise(self._chip, Clock() if clock is None else clock, noisy=options.noise)
         self._tally = Tally()
         self._take(dense_choice(options))

@@ -63,38 +63,63 @@ class Reading:
         self.start_ticks = start_ticks
         drives, flux, couplers = chain.line_ports
         self.n_qubits = len(chip.qubits)
-        self._ports = [*drives, *flux, *couplers]
-        self.ports = self._ports
-        self.equal_clocks = all(port is None or chain.samples_held(port) == 1 for port in self._ports)
-        self._moving = [None if port is None else self._moves(port) for port in self._ports]
+        self.ports = [*drives, *flux, *couplers]
+        self.equal_clocks = all(port is None or chain.samples_held(port) == 1 for port in self.ports)
         self._leaks = [port is not None and abs(chain.rest(port)) > _AT_REST for port in drives]
         self._identity = chain.identity
-        self._shapes = [None if port is None or plays is None else self._shape(port, plays) for port in drives]
+        shapes = {
+            k: self._shape(port, plays) for k, port in enumerate(drives) if port is not None and plays is not None
+        }
+        self._shapes = {line: shape for line, shape in shapes.items() if shape is not None}
 
-    def passage(self, segment: Segment) -> Passage:
-        """Return what the lines do in a segment."""
-        first, last = segment.first, segment.last
-        n = self.n_qubits
-        tokens: list[bytes] = [b""] * len(self._ports)
-        angles = np.zeros(n + 1)
-        shapes: dict[int, NDArray[np.complex128]] = {}
-        for line, port in enumerate(self._ports):
-            moving = self._moving[line]
-            if port is None or moving is None or not self._moves_within(port, moving, first, last):
+    def passages(self, segments: Sequence[Segment]) -> list[Passage]:
+        """Return what the lines do in each of some segments."""
+        first = np.array([segment.first for segment in segments])
+        last = np.array([segment.last for segment in segments])
+        tokens = [[b""] * len(self.ports) for _ in segments]
+        angles = np.zeros((len(segments), self.n_qubits + 1))
+        shapes: list[dict[int, NDArray[np.complex128]]] = [{} for _ in segments]
+        for line, port in enumerate(self.ports):
+            if port is None:
                 continue
-            shape = self._shapes[line] if line < n else None
-            index = -1 if shape is None else int(np.searchsorted(shape.starts, first, side="right")) - 1
-            if shape is not None and index >= 0 and shape.known[index] and last <= shape.ends[index]:
-                offset = first - int(shape.starts[index])
-                tokens[line] = shape.digests[index] + offset.to_bytes(4, "little")
-                angles[line] = shape.phases[index]
-                shapes[line] = shape.samples[index][offset : offset + last - first]
-            else:
-                tokens[line] = blake2b(self._content(port, first, last), digest_size=16).digest()
-        time_s = (self.start_ticks + first * self.chain.sample_ticks) * self._tick_s
-        for qubit in range(n):
-            angles[qubit] += _TURN * ((self.chain.offset_hz(qubit) * time_s) % 1.0)
-        return Passage(self, segment, tuple(tokens), angles, shapes, self._leaks, self._identity)
+            held = self.chain.samples_held(port)
+            begin, end = first // held, -(-last // held)
+            moving = self._moves(port)
+            active = np.flatnonzero(moving[end] > moving[begin])
+            known = self._recognise(line, first, last, active)
+            for k in active.tolist():
+                index = known.get(k)
+                if index is None:
+                    lead = (int(first[k] - begin[k] * held), int(end[k] * held - last[k]))
+                    tokens[k][line] = self._content(port, int(begin[k]), int(end[k]), lead)
+                    continue
+                shape = self._shapes[line]
+                offset = int(first[k] - shape.starts[index])
+                tokens[k][line] = shape.digests[index] + offset.to_bytes(4, "little")
+                angles[k, line] = shape.phases[index]
+                shapes[k][line] = shape.samples[index][offset : offset + int(last[k] - first[k])]
+        angles[:, :-1] += self._lead_angles(first)
+        return [
+            Passage(self, segment, tuple(names), turns, known, self._leaks, self._identity)
+            for segment, names, turns, known in zip(segments, tokens, angles, shapes, strict=True)
+        ]
+
+    def _recognise(
+        self, line: int, first: NDArray[np.int64], last: NDArray[np.int64], active: NDArray[np.intp]
+    ) -> dict[int, int]:
+        """Return, by segment that lies within a play of a known shape, the number of the play."""
+        shape = self._shapes.get(line)
+        if shape is None:
+            return {}
+        index = np.searchsorted(shape.starts, first[active], side="right") - 1
+        within = (index >= 0) & shape.known[index] & (last[active] <= shape.ends[index])
+        return dict(zip(active[within].tolist(), index[within].tolist(), strict=True))
+
+    def _lead_angles(self, first: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the phase that each qubit's LO has against the frame at the start of each segment."""
+        offsets_hz = np.array([self.chain.offset_hz(qubit) for qubit in range(self.n_qubits)])
+        times_s = (self.start_ticks + first * self.chain.sample_ticks) * self._tick_s
+        return np.asarray(_TURN * (np.outer(times_s, offsets_hz) % 1.0), dtype=np.float64)
 
     @property
     def _tick_s(self) -> float:
@@ -105,19 +130,9 @@ class Reading:
         off = np.abs(self.lines[port] - self.chain.rest(port)) > _AT_REST
         return np.concatenate([[0], np.cumsum(off)])
 
-    def _span(self, port: int, first: int, last: int) -> tuple[int, int]:
-        repeat = self.chain.samples_held(port)
-        return first // repeat, -(-last // repeat)
-
-    def _moves_within(self, port: int, moving: NDArray[np.int64], first: int, last: int) -> bool:
-        begin, end = self._span(port, first, last)
-        return bool(moving[end] > moving[begin])
-
-    def _content(self, port: int, first: int, last: int) -> bytes:
-        begin, end = self._span(port, first, last)
-        repeat = self.chain.samples_held(port)
-        lead = b"" if repeat == 1 else bytes([first - begin * repeat, end * repeat - last])
-        return lead + np.ascontiguousarray(self.lines[port][begin:end]).tobytes()
+    def _content(self, port: int, begin: int, end: int, lead: tuple[int, int]) -> bytes:
+        content = np.ascontiguousarray(self.lines[port][begin:end]).tobytes()
+        return blake2b(bytes(lead) + content, digest_size=16).digest()
 
     def _shape(self, port: int, plays: Plays) -> _Shape | None:
         """Recognise the plays of a drive line; None if it has none, or a slower clock than others."""
@@ -164,9 +179,9 @@ class Passage:
     @property
     def key(self) -> Hashable:
         """What operators of this segment depend on: not its start, and phases only where none may be chosen."""
-        driven = [q for q in range(self.reading.n_qubits) if self.drives(q)]
-        coupled = any(self.tokens[2 * self.reading.n_qubits :])
-        rigid = len(driven) > 1 and (coupled or not all(self.is_free(q) for q in driven))
+        n = self.reading.n_qubits
+        driven = [q for q in range(n) if self.tokens[q] or self.leaks[q]]
+        rigid = len(driven) > 1 and (any(self.tokens[2 * n :]) or len(self.shapes) < len(driven))
         return (self.identity, self.n_samples, self.tokens, self._relative(tuple(driven)) if rigid else ())
 
     def drives(self, qubit: int) -> bool:

@@ -96,6 +96,7 @@ class Readout:
 
     def __init__(self, chip: Chip, setup: Setup, cache: OperatorCache, levels: int = 3) -> None:
         self._levels = levels
+        self._nearest: dict[tuple[int, int], int] = {}
         self._chip = chip
         self._setup = setup
         self._cache = cache
@@ -110,11 +111,14 @@ class Readout:
 
     def nearest_qubit(self, port: int, ftw: int) -> int:
         """Return the chip index of the qubit whose resonator is nearest to a frame's frequency; see ``qubit_of``."""
-        feedline, _ = self._feedline(port)
-        wanted = self._setup.ports[port].lo_hz + tuning_word_to_hz(ftw, self._setup.tick_s)
-        known = {q: r.frequency for q, r in self._chip.truth.resonators.items() if r.feedline == feedline}
-        name = min(known, key=lambda q: abs(known[q] - wanted))
-        return self._chip.names.index(name)
+        found = self._nearest.get((port, ftw))
+        if found is None:
+            feedline, _ = self._feedline(port)
+            wanted = self._setup.ports[port].lo_hz + tuning_word_to_hz(ftw, self._setup.tick_s)
+            known = {q: r.frequency for q, r in self._chip.truth.resonators.items() if r.feedline == feedline}
+            name = min(known, key=lambda q: abs(known[q] - wanted))
+            found = self._nearest[port, ftw] = self._chip.names.index(name)
+        return found
 
     def groups(self, captures: Sequence[Capture]) -> list[tuple[Capture, ...]]:
         """Return captures of the same port and window together.

@@ -46,6 +46,9 @@ def shorten(segments: Iterable[Segment], longest: int) -> list[Segment]:
     step = 1 << max(longest.bit_length() - 1, 0)
     found: list[Segment] = []
     for segment in segments:
+        if segment.last - segment.first <= longest:
+            found.append(segment)
+            continue
         starts = range(segment.first, segment.last, step)
         found += [Segment(first, min(first + step, segment.last)) for first in starts]
     return found

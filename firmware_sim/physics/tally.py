@@ -23,7 +23,7 @@ class Tally:
 
     largest_cluster: int = 0
     neglected: float = 0.0
-    """Bound on the amplitude that products of edge ratios leave out, summed over segments."""
+    """Square of a bound on the amplitude that the product of edge ratios leaves out, summed over segments."""
     truncated: bool = False
     """Whether a cluster was cut because it had too many qubits."""
     lost: float = 0.0
@@ -39,21 +39,21 @@ class Tally:
     def add_plan(self, plan: Plan) -> None:
         """Count the operators of a segment of a dense state."""
         self.largest_cluster = max(self.largest_cluster, plan.largest)
-        self.neglected += plan.neglected
+        self.neglected += plan.neglected**2
         self.truncated |= plan.truncated
 
     def add_segments(self, segments: Iterable[SegmentGates]) -> None:
         """Count the gates of segments of columns."""
         for segment in segments:
             self.largest_cluster = max(self.largest_cluster, segment.largest)
-            self.neglected += segment.neglected
+            self.neglected += segment.neglected**2
             self.truncated |= segment.truncated
             self.lost = max(self.lost, segment.lost)
 
     @property
     def unsafe(self) -> bool:
         """Whether results may be wrong beyond what the statistics estimate."""
-        return self.truncated or self.neglected**2 > _MOST_NEGLECTED or self.lost > _MOST_LOST
+        return self.truncated or self.neglected > _MOST_NEGLECTED or self.lost > _MOST_LOST
 
     def why(self) -> str:
         """Return why it is unsafe, and the way out."""
@@ -64,12 +64,13 @@ class Tally:
                 f"a pulse that passes through level 2 is cut in two by another line, where {self.lost:.0%} of a state "
                 "are in level 2; use levels=3"
             )
-        return f"couplings at rest are too strong, it would leave out up to {self.neglected**2:.1e} of the state"
+        return f"couplings at rest are too strong, it would leave out up to {self.neglected:.1e} of the state"
 
     def statistics(self) -> dict[str, Any]:
         """Return what was counted.
 
-        ``neglected_infidelity`` estimates, at worst, what the product of edge ratios leaves out; ``truncated_norm`` is
+        ``neglected_infidelity`` bounds what the product of edge ratios leaves out in each segment, added up as if the
+        phases of different segments were unrelated; ``truncated_norm`` is
         the most that a gate lost to levels that the state does not hold; ``leaked_fraction`` is that of measured
         qubits found above level 1, or, with two levels, of shots that were lost from it.
         """
@@ -79,7 +80,7 @@ class Tally:
             "branches": self.most_branches,
             "columns": self.most_columns,
             "approximation": "unsafe" if self.unsafe else "edge ratios",
-            "neglected_infidelity": self.neglected**2,
+            "neglected_infidelity": self.neglected,
             "truncated_norm": self.lost,
             "leaked_fraction": self.leaked / self.measured if self.measured else 0.0,
         }

@@ -30,7 +30,10 @@ _WIDEST = 4
 """Qubits of the largest gate."""
 _JUMP_DIM = 9
 """Dimension to which jump operators are padded."""
-_GROWTH = 1.25
+_NARROW, _WIDE = 8, 64
+"""Least and most columns of a sheet."""
+_CACHED_AMPLITUDES = 2**16
+"""Amplitudes of a sheet that stays in the cache."""
 
 
 class Layouts:
@@ -85,14 +88,53 @@ class Score:
         return len(self.gates[0]) - 1
 
 
-def write_score(
-    segments: Sequence[SegmentGates], angles: NDArray[np.float64], layouts: Layouts, qubits: tuple[int, ...]
-) -> Score:
+@dataclass(frozen=True, slots=True, eq=False)
+class Staff:
+    """A score without the phases of its drives."""
+
+    segments: tuple[SegmentGates, ...]
+    """What it was made of."""
+    templates: Templates
+    which: Integers
+    """Template of each gate."""
+    first: Integers
+    """Place of each gate's first entry."""
+    turned_by: tuple[Integers, Integers]
+    """Segment of each gate, shape ``(n_gates, 1)``, and the drives that turn its qubits, shape ``(n_gates, 4)``."""
+    gate_starts: Integers
+    gate_layout: Integers
+    channel_starts: Integers
+    channel_layout: Integers
+    channel_jumps: Integers
+    channel_turned_by: tuple[Integers, Integers]
+    """Segment of each channel, and the drive that turns it."""
+    layouts: LayoutTable
+    patterns: Patterns
+    jumps: Jumps
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory, about."""
+        return 64 * len(self.which) + 8 * len(self.channel_jumps) + self.templates[3].nbytes + 4 * self.jumps[1].nbytes
+
+    def with_phases(self, angles: NDArray[np.float64]) -> Score:
+        """Return the score at given phases of the drives of all qubits of the chip, and 0 behind them, by segment."""
+        real, imag = np.empty(self.first[-1]), np.empty(self.first[-1])
+        _gate_kernels.dress(self.templates, self.which, angles[self.turned_by], self.first, real, imag)
+        return Score(
+            (self.gate_starts, self.gate_layout, self.which, self.first, real, imag),
+            (self.channel_starts, self.channel_layout, self.channel_jumps, angles[self.channel_turned_by]),
+            self.layouts,
+            self.patterns,
+            self.jumps,
+        )
+
+
+def write_staff(segments: Sequence[SegmentGates], layouts: Layouts, qubits: tuple[int, ...]) -> Staff:
     """Return segments as tables.
 
     Args:
         segments: What is played, in order.
-        angles: Phases of the drives of all qubits of the chip, and 0 at the end, shape ``(n_segments, n + 1)``.
         layouts: Of operators on these qubits; grows.
         qubits: Qubits of the state, ascending.
     """
@@ -102,22 +144,29 @@ def write_score(
     where = [layouts.place(tuple(place[q] for q in part.qubits)) for part in [*gates, *channels]]
     templates, which = _distinct(gates)
     sets, jumps = _distinct([channel.jumps for channel in channels])
-    owner = np.repeat(np.arange(len(segments)), [len(segment.gates) for segment in segments])
-    turned = angles[owner[:, None], np.array([_padded(gate.sources) for gate in templates], dtype=np.int64)[which]]
     counts = np.array([gate.table.shape[1] for gate in templates], dtype=np.int64)
-    first = np.concatenate([[0], np.cumsum(counts[which])])
-    real, imag = np.empty(first[-1]), np.empty(first[-1])
-    _gate_kernels.dress(_template_table(templates), which, turned, first, real, imag)
-    owner = np.repeat(np.arange(len(segments)), [len(segment.channels) for segment in segments])
-    sources = np.array([channel.source for channel in channels], dtype=np.int64)
+    sources = np.array([_padded(gate.sources) for gate in templates], dtype=np.int64).reshape(-1, _WIDEST)
+    numbers = np.arange(len(segments))
     place_of_gate, place_of_channel = np.split(np.array(where, dtype=np.int64), [len(gates)])
-    return Score(
-        (_starts([len(segment.gates) for segment in segments]), place_of_gate, which, first, real, imag),
-        (_starts([len(s.channels) for s in segments]), place_of_channel, jumps, angles[owner, sources]),
-        layouts.table(),
-        (*_joined([gate.states for gate in templates]), *_joined([gate.sectors for gate in templates])),
-        _jump_table(sets),
-    )  # fmt: skip
+    return Staff(
+        segments=tuple(segments),
+        templates=_template_table(templates),
+        which=which,
+        first=_starts(counts[which]),
+        turned_by=(np.repeat(numbers, [len(segment.gates) for segment in segments])[:, None], sources[which]),
+        gate_starts=_starts([len(segment.gates) for segment in segments]),
+        gate_layout=place_of_gate,
+        channel_starts=_starts([len(segment.channels) for segment in segments]),
+        channel_layout=place_of_channel,
+        channel_jumps=jumps,
+        channel_turned_by=(
+            np.repeat(numbers, [len(segment.channels) for segment in segments]),
+            np.array([channel.source for channel in channels], dtype=np.int64),
+        ),
+        layouts=layouts.table(),
+        patterns=(*_joined([gate.states for gate in templates]), *_joined([gate.sectors for gate in templates])),
+        jumps=_jump_table(sets),
+    )
 
 
 def evolve_columns(score: Score, columns: Columns, draws: Draws, limit_bytes: int) -> Columns:
@@ -130,28 +179,32 @@ def evolve_columns(score: Score, columns: Columns, draws: Draws, limit_bytes: in
     column, width = state.column, state.n_columns
     threshold, drawn, leaked = state.threshold.copy(), state.drawn.copy(), state.leaked.copy()
     shots = draws.jump_header(threshold, drawn, leaked)
-    # Idle columns cost little, and a batch of shots that jumps rarely never needs more.
-    capacity = _rounded(width + 6)
-    real, imag = _widened(state.real, capacity), _widened(state.imag, capacity)
+    dim = len(state.real)
+    sheet = max(_NARROW, min(_WIDE, _CACHED_AMPLITUDES // dim))
+    real, imag = _to_sheets(state.real, sheet), _to_sheets(state.imag, sheet)
+    capacity = len(real) * sheet
     head = np.full(capacity, -1, dtype=np.int64)
     _chain_kernels.chain_shots(column, width, shots, head)
     kinds = np.empty(max(len(score.jumps[1]), 1), dtype=np.int64)
     segment = ready = 0
     while True:
         book = (head, np.ones(capacity), np.zeros(capacity, dtype=np.int64), kinds)
-        kets = (real.ravel(), imag.ravel(), capacity)
+        kets = (real.ravel(), imag.ravel(), dim, sheet)
         segment, ready, width, needed = _tree_kernels.advance(
             (segment, ready, width), kets, score.gates, score.channels, score.layouts, score.patterns, score.jumps,
             book, shots, state.levels == 2,
         )  # fmt: skip
         if segment == score.n_segments:
             break
-        _check_memory(len(real), needed, limit_bytes)
-        capacity = _rounded(max(needed, int(_GROWTH * capacity)))
-        real, imag = _widened(real[:, :width], capacity), _widened(imag[:, :width], capacity)
-        head = np.concatenate([head[:width], np.full(capacity - width, -1, dtype=np.int64)])
+        _check_memory(dim, needed, limit_bytes)
+        more = -(-needed // sheet) - len(real)
+        empty = np.zeros((more, dim, sheet))
+        real, imag = np.concatenate([real, empty]), np.concatenate([imag, empty])
+        head = np.concatenate([head, np.full(more * sheet, -1, dtype=np.int64)])
+        capacity = len(real) * sheet
     _chain_kernels.unchain_shots(column, width, shots, head)
-    return Columns(state.qubits, state.levels, real[:, :width], imag[:, :width], column, threshold, drawn, leaked)
+    real, imag = _from_sheets(real, width), _from_sheets(imag, width)
+    return Columns(state.qubits, state.levels, real, imag, column, threshold, drawn, leaked)
 
 
 def _check_memory(dim: int, n_columns: int, limit_bytes: int) -> None:
@@ -163,14 +216,17 @@ def _check_memory(dim: int, n_columns: int, limit_bytes: int) -> None:
         )
 
 
-def _rounded(width: int) -> int:
-    return -(-width // 8) * 8
-
-
-def _widened(part: NDArray[np.float64], capacity: int) -> NDArray[np.float64]:
-    whole = np.zeros((len(part), capacity))
+def _to_sheets(part: NDArray[np.float64], sheet: int) -> NDArray[np.float64]:
+    """Return columns ``(dim, n)`` as sheets ``(n_sheets, dim, sheet)``, the last filled up with zeros."""
+    n_sheets = -(-part.shape[1] // sheet)
+    whole = np.zeros((len(part), n_sheets * sheet))
     whole[:, : part.shape[1]] = part
-    return whole
+    return np.ascontiguousarray(whole.reshape(len(part), n_sheets, sheet).transpose(1, 0, 2))
+
+
+def _from_sheets(part: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Return the first columns of sheets, shape ``(dim, width)``."""
+    return np.ascontiguousarray(part.transpose(1, 0, 2).reshape(part.shape[1], -1)[:, :width])
 
 
 def _distinct(items: list[Item]) -> tuple[list[Item], Integers]:
@@ -181,7 +237,7 @@ def _distinct(items: list[Item]) -> tuple[list[Item], Integers]:
     return [found[key] for key in number], which
 
 
-def _starts(counts: list[int]) -> Integers:
+def _starts(counts: Sequence[int] | Integers) -> Integers:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from firmware_sim.physics.gates import turn_gates
 from firmware_sim.physics.reading import Reading
 from firmware_sim.physics.segment_gates import SegmentPlanner
-from firmware_sim.physics.tree import Layouts, evolve_columns, write_score
+from firmware_sim.physics.tree import Layouts, evolve_columns, write_staff
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,7 @@ class TreePlayer:
     def __init__(self, chip: Chip, chain: SignalChain, cache: OperatorCache, choice: Choice, tally: Tally) -> None:
         self._chip = chip
         self._chain = chain
+        self._cache = cache
         self._limit_bytes = choice.limit_bytes
         self._tally = tally
         self._planner = SegmentPlanner(chip, chain, cache, choice.levels)
@@ -74,7 +75,7 @@ class TreePlayer:
             qubits: Qubits of the state, ascending.
             quiet: By segment, qubits without noise of their own; None switches all noise off.
         """
-        passages = [reading.passage(segment) for segment in stretch]
+        passages = reading.passages(stretch)
         segments = [
             self._planner.segment(passage, qubits, None if silent is None else silent & frozenset(qubits))
             for passage, silent in zip(passages, quiet, strict=True)
@@ -98,8 +99,10 @@ class TreePlayer:
             for segment, angles in zip(plan.segments, turns, strict=True)
         ]
         layouts = self._layouts.setdefault(plan.qubits, Layouts(columns.levels, len(plan.qubits)))
-        score = write_score(segments, plan.angles, layouts, plan.qubits)
-        evolved = evolve_columns(score, columns, draws, self._limit_bytes)
+        # Equal programs are made of the same segments, which the entry keeps alive.
+        key = ("staff", plan.qubits, tuple(map(id, segments)))
+        staff = self._cache.get(key, lambda: write_staff(segments, layouts, plan.qubits))
+        evolved = evolve_columns(staff.with_phases(plan.angles), columns, draws, self._limit_bytes)
         self._tally.most_columns = max(self._tally.most_columns, evolved.n_columns)
         self._tally.leaked += int(np.count_nonzero(evolved.leaked & ~columns.leaked))
         return evolved

@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypedDict, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 from qctrl.errors import ConfigError
-from qctrl.protocol import NoiseKind
+from qctrl.protocol import Mode, NoiseKind
 from qctrl.provider import Emulation
 
 _WORKING = "working.yaml"
@@ -20,7 +20,10 @@ class SwitchKeywords(TypedDict, total=False):
 
     noise: bool
     without: Collection[NoiseKind]
-    levels: int
+    levels: int | Literal["auto"]
+    mode: Mode
+    memory_mib: int
+    allow_unsafe: bool
     seed: int | None
     calibration: str | Path | None
     truth: str | Path | None
@@ -32,8 +35,11 @@ class Switches:
 
     noise: bool = True
     without: tuple[NoiseKind, ...] = ()
-    levels: int = 3
+    levels: int | Literal["auto"] = "auto"
     seed: int | None = None
+    mode: Mode = "auto"
+    memory_mib: int = 1024
+    allow_unsafe: bool = False
     calibration: Path | None = None
     truth: Path | None = None
 
@@ -63,8 +69,14 @@ class Switches:
     def _check(self) -> None:
         if self.noise not in (True, False):
             raise ConfigError(f"noise is {self.noise!r}; it must be True or False")
-        if not _is_whole(self.levels) or self.levels not in (2, 3, 4):
-            raise ConfigError(f"levels is {self.levels!r}; it must be 2, 3 or 4")
+        if self.levels != "auto" and not (_is_whole(self.levels) and self.levels in (2, 3, 4)):
+            raise ConfigError(f"levels is {self.levels!r}; it must be 2, 3 or 4, or 'auto'")
+        if self.mode not in get_args(Mode):
+            raise ConfigError(f"mode is {self.mode!r}; it must be one of {', '.join(get_args(Mode))}")
+        if not _is_whole(self.memory_mib) or self.memory_mib < 1:
+            raise ConfigError(f"memory_mib is {self.memory_mib!r}; it must be a whole number, 1 or more")
+        if self.allow_unsafe not in (True, False):
+            raise ConfigError(f"allow_unsafe is {self.allow_unsafe!r}; it must be True or False")
         if self.seed is not None and not (_is_whole(self.seed) and 0 <= self.seed < 2**63):
             raise ConfigError(f"seed is {self.seed!r}; it must be a whole number in 0..2**63 - 1")
 
@@ -74,7 +86,15 @@ class Switches:
         Args:
             embedded: Whether the stack starts the emulator itself, so that it certainly is one.
         """
-        chosen = Emulation(noise=self.noise, levels=self.levels, seed=self.seed, without=self.without)
+        chosen = Emulation(
+            noise=self.noise,
+            levels=self.levels,
+            seed=self.seed,
+            without=self.without,
+            mode=self.mode,
+            memory_mib=self.memory_mib,
+            allow_unsafe=self.allow_unsafe,
+        )
         return chosen if embedded or chosen != Emulation() else None
 
     def calibration_file(self, device: str) -> Path | None:

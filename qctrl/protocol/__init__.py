@@ -19,7 +19,7 @@ from qctrl.protocol.program import (
     RowKind,
 )
 from qctrl.protocol.results import Results
-from qctrl.protocol.run import CaptureMode, NoiseKind, Run, SimOptions
+from qctrl.protocol.run import CaptureMode, Mode, NoiseKind, Run, SimOptions
 from qctrl.protocol.setup import Crosstalk, Mixer, Port, PortKind, Setup
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "EventOp",
     "FlowOp",
     "Mixer",
+    "Mode",
     "NoiseKind",
     "Patch",
     "Port",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
 from qctrl.execution import Work
-from qctrl.protocol import NoiseKind, SimOptions
+from qctrl.protocol import Mode, NoiseKind, SimOptions
 
 _SEED_BITS = 63
 
@@ -21,12 +21,18 @@ class Emulation:
 
     noise: bool = True
     """False removes every random process, readout noise included, but the outcome itself."""
-    levels: int = 3
-    """Levels per transmon, 2 to 4."""
+    levels: int | Literal["auto"] = "auto"
+    """Levels per transmon, 2 to 4; ``auto`` takes 3 unless memory allows only 2."""
     without: tuple[NoiseKind, ...] = ()
     """Kinds of noise that are off while the others are on."""
     seed: int | None = None
     """Seed of every job that brings none; ``None`` draws a new one for each job."""
+    mode: Mode = "auto"
+    """What holds the state; ``auto`` lets the emulator count which is cheapest."""
+    memory_mib: int = 1024
+    """Memory that the state may take."""
+    allow_unsafe: bool = False
+    """Whether to go on where the emulator's approximations do not hold."""
 
     def sim_options(self, seed: int | None) -> SimOptions:
         """Return the options of one job; the seed is always a number, so that the job can be repeated.
@@ -36,7 +42,15 @@ class Emulation:
         """
         given = self.seed if seed is None else int(seed)
         drawn = secrets.randbits(_SEED_BITS) if given is None else given
-        return SimOptions(seed=drawn, noise=self.noise, levels=self.levels, without=self.without)
+        return SimOptions(
+            seed=drawn,
+            noise=self.noise,
+            levels=self.levels,
+            without=self.without,
+            mode=self.mode,
+            memory_mib=self.memory_mib,
+            allow_unsafe=self.allow_unsafe,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def test_switches_are_kept(service, devices):
     ("switches", "message"),
     [
         ({"nois": False}, "backend has no switch 'nois'; did you mean 'noise'"),
-        ({"zzz": 1}, "it has noise, without, levels, seed, calibration, truth"),
+        ({"zzz": 1}, "it has noise, without, levels, seed, mode, memory_mib, allow_unsafe, calibration, truth"),
         ({"noise": "no"}, "noise is 'no'; it must be True or False"),
         ({"without": ["heat"]}, "without names 'heat'; the kinds of noise are relaxation, dephasing"),
         ({"levels": 5}, "levels is 5; it must be 2, 3 or 4"),

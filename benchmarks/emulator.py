@@ -1,0 +1,129 @@
+"""The emulator's engine beside Aer at gate level, in one run: ``python -m benchmarks.emulator``.
+
+Ours plays packed programs end to end: samples of every port, operators, states, dispersive readout of every shot.
+Aer plays the same gates as ideal matrices with relaxation after each. Times are CPU seconds, the least of several;
+operators are in the memory (warm) unless the row says cold.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel, thermal_relaxation_error
+
+from benchmarks import chains
+from firmware_sim.physics.cache import OperatorCache
+from firmware_sim.physics.engine import Engine
+from firmware_sim.physics.random import stream_key
+from firmware_sim.sequencer import Sequencer
+from qctrl.protocol import SimOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qctrl.protocol import Program
+
+N_PULSES, N_LAYERS = 1000, 20
+
+
+def least_s(call: Callable[[], object], rounds: int) -> float:
+    times: list[float] = []
+    for _ in range(rounds):
+        start_s = time.process_time()
+        call()
+        times.append(time.process_time() - start_s)
+    return min(times)
+
+
+def player(n_qubits: int, program: Program, shots: int, levels: int) -> Callable[[OperatorCache], object]:
+    """Return what plays a program as the emulator's rig does, from tables to bits."""
+    truth = chains.truth(n_qubits)
+    setup = chains.setup_of(truth)
+    key = stream_key(1, 0, program.hash)
+
+    def play(cache: OperatorCache) -> object:
+        engine = Engine(truth, setup, SimOptions(seed=1, levels=levels, mode="tree"), cache)
+        engine.prepare(program, shots)
+        sequencer = Sequencer(program, setup, engine, 10**6, lambda: None)
+        numbers = np.arange(shots, dtype=np.uint64)
+        return sequencer.run(engine.begin(numbers, 0, key, program.n_clbits, (len(program.captures), 0)))
+
+    return play
+
+
+def ours_s(n_qubits: int, program: Program, shots: int, levels: int, rounds: int) -> tuple[float, float]:
+    """Return the times with an empty memory and with a full one."""
+    play = player(n_qubits, program, shots, levels)
+    play(OperatorCache())
+    cold = least_s(lambda: play(OperatorCache()), 1)
+    cache = OperatorCache()
+    play(cache)
+    return cold, least_s(lambda: play(cache), rounds)
+
+
+def noise() -> NoiseModel:
+    model = NoiseModel(basis_gates=["r", "cz", "id"])
+    short, long = (thermal_relaxation_error(50e3, 40e3, ns) for ns in (chains.PULSE, chains.GATE))
+    model.add_all_qubit_quantum_error(short, ["r"])
+    model.add_all_qubit_quantum_error(long, ["id"])
+    model.add_all_qubit_quantum_error(long.tensor(long), ["cz"])
+    return model
+
+
+def layers_circuit(n_qubits: int) -> QuantumCircuit:
+    circuit = QuantumCircuit(n_qubits)
+    for layer, pulses in enumerate(chains.angles_of(n_qubits, N_LAYERS)):
+        for qubit, (angle, phase) in enumerate(pulses):
+            circuit.r(angle, phase, qubit)
+        busy: set[int] = set()
+        for edge in chains.edges_of(n_qubits, layer):
+            circuit.cz(edge, edge + 1)
+            busy |= {edge, edge + 1}
+        for qubit in set(range(n_qubits)) - busy:
+            circuit.id(qubit)
+    circuit.measure_all()
+    return circuit
+
+
+def sequence_circuit() -> QuantumCircuit:
+    circuit = QuantumCircuit(1)
+    for [(angle, phase)] in chains.angles_of(1, N_PULSES, seed=2):
+        circuit.r(angle, phase, 0)
+    circuit.measure_all()
+    return circuit
+
+
+def aer_s(circuit: QuantumCircuit, method: str, shots: int, rounds: int) -> float:
+    simulator = AerSimulator(method=method, noise_model=noise(), max_parallel_threads=1)
+    simulator.run(circuit, shots=1).result()
+    return least_s(lambda: simulator.run(circuit, shots=shots).result(), rounds)
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    rows = [
+        ("1 qubit, 1000 pulses, 1000 shots, 3 levels", 1, chains.sequence_program(N_PULSES), 1000, 3, 9),
+        ("5 qubits, 4096 shots, 2 levels", 5, chains.layers_program(5), 4096, 2, 15),
+        ("5 qubits, 4096 shots, 3 levels", 5, chains.layers_program(5), 4096, 3, 7),
+        ("10 qubits, 1000 shots, 2 levels", 10, chains.layers_program(10), 1000, 2, 3),
+        ("10 qubits, 4096 shots, 2 levels", 10, chains.layers_program(10), 4096, 2, 2),
+        ("12 qubits, 1000 shots, 2 levels", 12, chains.layers_program(12), 1000, 2, 2),
+        ("14 qubits, 100 shots, 2 levels", 14, chains.layers_program(14), 100, 2, 2),
+    ]
+    for name, n_qubits, program, shots, levels, rounds in rows:
+        cold, warm = ours_s(n_qubits, program, shots, levels, rounds)
+        circuit = sequence_circuit() if n_qubits == 1 else layers_circuit(n_qubits)
+        method = "density_matrix" if n_qubits <= 5 else "statevector"
+        # Trajectories take a time of their own each, so few of them tell.
+        few = shots if n_qubits <= 5 else min(shots, {10: 1000, 12: 50, 14: 10}[n_qubits])
+        peer = aer_s(circuit, method, few, 7 if n_qubits <= 5 else 2) * shots / few
+        print(f"{name}: cold {cold:.3f} s, warm {1e3 * warm:.2f} ms, Aer {1e3 * peer:.2f} ms, ratio {warm / peer:.3f}")
+
+
+if __name__ == "__main__":
+    main()
