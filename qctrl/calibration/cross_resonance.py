@@ -74,7 +74,8 @@ class CrossResonance(StrictModel):
     def _check_tones(self) -> CrossResonance:
         if self.control == self.target:
             raise problem(f"control and target are both {self.control}", "name two qubits", "target")
-        if (amp := abs(self.accompaniment)) > 1:
+        reach = max(1.0, max(map(abs, self.angle_bounds or (0.0,))) / FULL_RAD)
+        if (amp := abs(self.accompaniment) * reach) > 1:
             raise problem(f"cancel and rotary together reach an amp of {amp:g}, the limit is 1", "lower one", "cancel")
         if self.angle_bounds is not None:
             check_reach(self.waveform, self.angle_bounds, FULL_RAD)

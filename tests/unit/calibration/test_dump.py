@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qctrl.calibration import Document, dump, load, loads
+from tests.unit.compiler import cross
 
 FOLDER = Path(__file__).parents[3] / "calibrations"
 BASE = load(FOLDER / "pair2" / "nominal.yaml").document
+CROSS = cross.calibration().document
 
 TIMES = st.datetimes().map(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20))
 
@@ -49,6 +51,35 @@ def documents(draw):
     body["ports"] = {"q0.drive": {"mixer": {"offset_i": draw(values(-1, 1))}}, "q1.flux": {"filters": {"iir": []}}}
     body["crosstalk"] = {"z": {"ports": ["q0.flux", "q1.flux"], "matrix": [[1.0, draw(st.floats(-1, 1))], [0.0, 1.0]]}}
     return Document.model_validate(body)
+
+
+@st.composite
+def cross_documents(draw):
+    """Draw documents with cross-resonance, coupler and fractional gates, keys present or absent."""
+    body = CROSS.model_dump(by_alias=True, exclude_none=True)
+    rx = body["qubits"]["q0"]["gates"]["rx"]
+    rx["angle_bounds"] = draw(st.tuples(st.floats(-3, 0), st.floats(0.5, 3)))
+    rx["waveform"] |= {"amp": draw(values(-0.5, 0.5)), "detuning": draw(st.floats(-1e8, 1e8))}
+    rx["error"] = draw(values(0, 1))
+    tones = st.fixed_dictionaries({"amp": values(-0.5, 0.5)}, optional={"phase": st.floats(-9, 9)})
+    ecr = body["edges"]["q1-q2"]["gates"]["ecr"]
+    ecr |= {
+        "echo": draw(st.booleans()),
+        "virtual_z": draw(st.dictionaries(st.sampled_from(["q1", "q2"]), values(-9, 9))),
+    }
+    ecr |= draw(st.fixed_dictionaries({}, optional={"cancel": tones, "rotary": tones, "error": values(0, 1)}))
+    body["edges"]["q0-q1"]["gates"]["rzz"]["symmetric"] = draw(st.booleans())
+    body["edges"]["q0-q1"]["gates"]["cz"] |= {"leakage": draw(values(0, 1)), "symmetric": draw(st.booleans())}
+    return Document.model_validate(body)
+
+
+@given(cross_documents())
+@settings(max_examples=60)
+def test_documents_with_gates_of_every_kind_read_back_as_themselves_byte_for_byte(document):
+    text = dump(document)
+    again = loads(text).document
+    assert again == document
+    assert dump(again) == text
 
 
 @given(documents())

@@ -113,6 +113,30 @@ def test_carrier_beyond_the_bandwidth_of_its_port_is_refused(build):
         build(wiring=changed(WIRING, "frequency: 7.0e9", "frequency: 6.0e9"))
 
 
+CROSS = """\
+      ecr:
+        kind: cr
+        control: q0
+        target: q1
+        waveform: {shape: flat_top_gaussian, duration: 2.0e-7, rise: 1.6e-8, amp: 0.3}
+"""
+
+
+def test_a_cross_resonance_tone_must_lie_within_the_bandwidth_of_the_controls_port(build):
+    """q0 at 4.82 GHz and q1 at 5.2 GHz, LOs at 4.9 GHz: q1's tone is 300 MHz from the LO of q0's drive."""
+    build(CALIBRATION + CROSS)
+    port = "q0.drive: {kind: iq_drive, lo: lo_drive, sample_rate: 1.0e9, full_scale_v: 0.5, bandwidth:"
+    narrow = changed(WIRING, f"{port} 4.5e8", f"{port} 2.0e8")
+    build(CALIBRATION, narrow)
+    far = (
+        r"edges\.q0-q1\.gates\.ecr: the frequency of q1 is \+3e\+08 Hz from the LO of q0\.drive, "
+        r"which carries 2e\+08 Hz; move the LO in the wiring file or correct the calibration"
+    )
+    with pytest.raises(ConfigError, match=far):
+        build(CALIBRATION + CROSS, narrow)
+    build(CALIBRATION + CROSS.replace("control: q0", "control: q1").replace("target: q1", "target: q0"), narrow)
+
+
 def test_limits_of_the_wiring_reach_the_ports(build):
     flux = "q0.flux: {kind: flux, sample_rate: 1.0e9, full_scale_v: 1.0, bandwidth: 4.5e8"
     wiring = changed(

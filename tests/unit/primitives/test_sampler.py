@@ -12,8 +12,10 @@ from qiskit.transpiler import generate_preset_pass_manager
 
 from qctrl.errors import CompileError, ResourceError, TimingError, UnsupportedInstructionError
 from qctrl.primitives import SamplerV2
-from qctrl.provider import Emulation
-from tests.reference.ideal_backend import ideal_backend
+from qctrl.provider import Device, Emulation
+from qctrl.service import Jobs, JobStore
+from tests.reference.ideal_backend import IdealBackend, IdealRunner, ideal_backend
+from tests.unit.compiler import cross
 
 
 @pytest.fixture
@@ -274,6 +276,30 @@ def test_bad_pubs_are_refused_before_there_is_a_job(backend, sampler, call, erro
     with pytest.raises(error, match=message):
         call(sampler, isa(backend, rotation()))
     assert backend.jobs.store.list() == []
+
+
+def test_angles_out_of_a_gates_bounds_are_refused_before_there_is_a_job(tmp_path):
+    runner, jobs = IdealRunner(), Jobs(JobStore(tmp_path / "jobs.sqlite"))
+    backend = IdealBackend(Device(cross.calibration(), cross.setup(), runner, jobs, Emulation(seed=1)))
+    a = Parameter("a")
+    circuit = QuantumCircuit(3)
+    circuit.rx(math.pi / 2, [1, 2])
+    circuit.rzz(a, 2, 1)
+    circuit.measure_all()
+    message = (
+        r"binding 2: instruction 2: rzz on qubits \(2, 1\): angle 1\.75 rad with a = 1\.75 is out of bounds "
+        r"\[0, 1\.57079633\]; bind another value"
+    )
+    with pytest.raises(CompileError, match=message):
+        SamplerV2(backend).run([(circuit, [0.5, 1.5, 1.75])])
+    with pytest.raises(
+        CompileError, match=r"angle 1\.75 rad is out of bounds .*; transpile the circuit for this backend"
+    ):
+        SamplerV2(backend).run([circuit.assign_parameters([1.75])])
+    assert backend.jobs.store.list() == []
+    assert runner.specs == []
+    data = SamplerV2(backend).run([(circuit, [0.0, 1.5])], shots=50).result()[0].data
+    assert data.meas.shape == (2,)
 
 
 def test_circuits_that_are_not_isa_are_refused_with_the_way_out(backend, sampler):

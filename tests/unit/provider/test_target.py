@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import pickle
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from qiskit.circuit.random import random_circuit
 from qctrl.calibration import load, loads
 from qctrl.provider.isa import check_isa
 from qctrl.provider.target import build_target
+from tests.unit.compiler import cross
 
 FOLDER = Path(__file__).parents[3] / "calibrations"
 CHAIN = (FOLDER / "chain5" / "nominal.yaml").read_text()
@@ -189,3 +191,55 @@ def test_circuits_with_control_flow_transpile(level):
         circuit.swap(0, 1)
     found = transpile(circuit, target=target, optimization_level=level, seed_transpiler=1)
     check_isa(found, target, device="chain5")
+
+
+def test_cross_resonance_gates_stand_in_their_own_direction_unless_symmetric():
+    target = build_target(cross.calibration())
+    assert set(target["ecr"]) == {(1, 0), (1, 2)}
+    assert set(target["cx"]) == {(2, 1)}
+    assert set(target["rzx"]) == {(1, 2)}
+    assert set(target["rzz"]) == {(0, 1), (1, 0), (2, 1)}
+    assert set(target["cz"]) == {(0, 1), (1, 0)}
+
+
+def test_durations_and_errors_of_cross_resonance_gates_are_those_of_all_that_they_play():
+    calibration = cross.edited(("        echo: false\n", "        echo: false\n        error: 0.0125\n"))
+    target = build_target(calibration)
+    assert target["ecr"][1, 0].duration == pytest.approx((80 + 56 + 80) * 1e-9)
+    assert target["ecr"][1, 2].duration == pytest.approx((4 + 120 + 56 + 8) * 1e-9)
+    assert (
+        target["rzz"][0, 1].duration == target["rzz"][1, 0].duration == pytest.approx((28 + 72 + 24 + 72 + 28) * 1e-9)
+    )
+    assert target["rx"][0,].duration == 32e-9
+    assert target["ecr"][1, 2].error == 0.0125
+    shorter, longer = target["ecr"][1, 0].error, target["rzz"][0, 1].error
+    assert 0.008 < shorter < longer < 0.01, "the coherence limit grows with the duration"
+
+
+def test_bounds_of_angles_are_those_that_hold_everywhere():
+    target = build_target(cross.calibration())
+    assert not target.gate_has_angle_bounds("ecr")
+    half = math.pi / 2
+    for name, qubits, angle, is_within in (
+        ("rzz", (0, 1), half, True),
+        ("rzz", (0, 1), half + 0.01, False),
+        ("rzz", (0, 1), -0.01, False),  # its own bounds hold it, those of the other edge do not
+        ("rzx", (1, 2), math.pi, True),
+        ("rzx", (1, 2), -half - 0.01, False),
+        ("rx", (2,), -math.pi, True),
+        ("rx", (2,), 3.2, False),
+    ):
+        assert target.gate_has_angle_bounds(name)
+        assert target.supported_angle_bound(name, [angle]) == is_within, (name, qubits, angle)
+
+
+def test_rx_is_there_only_if_every_live_qubit_has_it():
+    text = cross.TEXT
+    without = text[: text.rindex("      rx:")] + text[text.index("    readout:\n      frequency: 7.2e9") :]
+    assert "rx" not in build_target(loads(without)).operation_names
+    dead = without.replace("    index: 2", "    index: 2\n    operational: false")
+    assert set(build_target(loads(dead))["rx"]) == {(0,), (1,)}
+
+
+def test_targets_without_fractional_gates_bound_no_angle():
+    assert not changed().has_angle_bounds()
