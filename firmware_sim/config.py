@@ -62,7 +62,7 @@ class QubitTruth(StrictModel):
     """One transmon."""
 
     frequency: _Positive
-    """Hz, 0-1 transition with the flux port at 0; bare, which is dressed up to g_idle^2 / detuning."""
+    """Hz, 0-1 transition with the flux port at 0; see ``Truth.frequencies``."""
     anharmonicity: Annotated[float, Field(lt=0)]
     t1: _Positive
     t2_echo: _Positive
@@ -170,6 +170,9 @@ class Truth(StrictModel):
 
     schema_: Annotated[Literal["qctrl.truth/1"], Field(alias="schema")]
     device: str
+    frequencies: Literal["bare", "dressed"] = "bare"
+    """What the qubits' frequencies are: without their idle couplings, or, as a laboratory measures them, with the
+    neighbours in level 0."""
     qubits: Annotated[dict[str, QubitTruth], Field(min_length=1)]
     edges: dict[str, EdgeTruth]
     lines: dict[str, LineTruth]
@@ -187,6 +190,7 @@ class Truth(StrictModel):
             ends = name.split("-")
             if len(ends) != 2 or not set(ends) <= set(self.qubits) or ends[0] == ends[1]:
                 raise problem("an edge joins two known qubits", "name it as in q0-q1", "edges", name)
+            self._check_gap(name, *ends)
         for name, qubit in self.qubits.items():
             if qubit.drive_port not in self.lines:
                 at = ("qubits", name, "drive_port")
@@ -196,6 +200,13 @@ class Truth(StrictModel):
                 raise problem("a resonator has a known qubit and feedline", "correct it", "resonators", name)
         self._check_lines()
         return self
+
+    def _check_gap(self, name: str, *ends: str) -> None:
+        gap = abs(self.qubits[ends[0]].frequency - self.qubits[ends[1]].frequency)
+        least = 2 * abs(self.edges[name].g_idle)
+        if self.frequencies == "dressed" and gap <= least:
+            text = f"dressed frequencies {gap:g} Hz apart, a coupling keeps them {least:g} Hz apart or more"
+            raise problem(text, "move one or lower g_idle", "edges", name)
 
     def _check_lines(self) -> None:
         flux = self.flux_ports

@@ -200,8 +200,9 @@ class SignalChain:
         qubits, pairs = which
         n_qubits = len(qubits)
         chip = self._chip
+        shift_hz = chip.dressing_hz(qubits) + self.reference_hz
         detuning = [
-            _TURN * (chip.qubits[q].frequency_hz(np.real(columns[:, n_qubits + k])) - self.reference_hz)
+            _TURN * (chip.qubits[q].frequency_hz(np.real(columns[:, n_qubits + k])) - shift_hz[k])
             for k, q in enumerate(qubits)
         ]
         coupling = [

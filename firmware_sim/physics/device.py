@@ -10,6 +10,8 @@ import numpy as np
 from qctrl.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from firmware_sim.config import EdgeTruth, QubitTruth, Truth
@@ -96,6 +98,22 @@ class Chip:
     def names(self) -> tuple[str, ...]:
         """Names of the qubits in index order."""
         return tuple(qubit.name for qubit in self.qubits)
+
+    def dressing_hz(self, qubits: Sequence[int]) -> NDArray[np.float64]:
+        """Return by how much given frequencies lie above the bare ones of some qubits together, shape ``(n_qubits,)``.
+
+        Qubits that are not among them are left out of the physics, so they must not shift the others either. Shifts of
+        several neighbours add up to fourth order in g over the gap.
+        """
+        shift = np.zeros(len(self.qubits))
+        for coupling in self.couplings if self.truth.frequencies == "dressed" else ():
+            first, second = coupling.qubits
+            if first in qubits and second in qubits:
+                gap_hz = self.qubits[first].truth.frequency - self.qubits[second].truth.frequency
+                # Levels that repel each other by g stand sqrt(bare^2 + 4 g^2) apart.
+                pushed_hz = (abs(gap_hz) - np.sqrt(gap_hz**2 - 4 * coupling.truth.g_idle**2)) / 2
+                shift[[first, second]] += np.sign(gap_hz) * np.array([pushed_hz, -pushed_hz])
+        return shift[list(qubits)]
 
 
 def build_chip(truth: Truth) -> Chip:

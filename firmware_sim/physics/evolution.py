@@ -15,7 +15,7 @@ import numpy as np
 
 from firmware_sim.physics.cache import OperatorCache, content_key
 from firmware_sim.physics.noise import block_superoperator, local_superoperator
-from firmware_sim.physics.propagators import Controls, edge_ratio, unitary
+from firmware_sim.physics.propagators import Controls, edge_ratio, occupations, unitary
 from firmware_sim.physics.states import State, apply_superoperator, left_multiply
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ Qubits = tuple[int, ...]
 
 MAX_CLUSTER = 4
 """Qubits of a merged cluster; a larger one is cut to the edge's own two qubits and reported."""
+
+
+_MOST_JOINED = 2
+"""Qubits that a drive joins; more would leave no room for neighbours in a cluster."""
+_MOST_SHARED_RAD = 0.15
+"""Angle that a drive may give its qubit's neighbour before the two are taken together; pi pulses stay below."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +55,7 @@ class Plan:
     qubits: Qubits
     steps: tuple[Step, ...]
     neglected: float
-    """Sum of products of norms of neighbouring edge ratios: a bound on the amplitude that is left out."""
+    """Infidelity that the order of neighbouring edge ratios leaves open: a sum of squares of ``clash``."""
     largest: int
     """Qubits of the largest cluster that was built."""
     truncated: bool
@@ -88,29 +94,43 @@ class Planner:
         for block in blocks:
             steps += self._block_steps(part, block, quiet)
         neglected, largest, truncated = 0.0, max(map(len, blocks), default=0), False
-        done: list[tuple[set[int], float]] = []
+        ratios: list[Step] = []
         for first, second in self.weak_edges(blocks, qubits):
             sides = (first[0], second[0])
             if len(sides[0]) + len(sides[1]) > MAX_CLUSTER:
                 sides, truncated = ((first[1],), (second[1],)), True
-            ratio, size = self._ratio(part, sides)
-            cluster = set(sides[0]) | set(sides[1])
-            neglected += sum(size * other for known, other in done if known & cluster)
-            done.append((cluster, size))
-            largest = max(largest, len(cluster))
-            steps.append(Step(tuple(sorted(cluster)), ratio, superoperator=False))
-        return Plan(qubits, tuple(steps), neglected, largest, truncated)
+            ratio = Step(tuple(sorted(sides[0] + sides[1])), self._ratio(part, sides), superoperator=False)
+            neglected += sum(clash(self._cache, known, ratio, self._levels) ** 2 for known in ratios)
+            ratios.append(ratio)
+            largest = max(largest, len(ratio.qubits))
+        return Plan(qubits, (*steps, *ratios), neglected, largest, truncated)
 
     def blocks(self, part: Part, qubits: Qubits) -> list[Qubits]:
-        """Return the qubits grouped by acting couplers, in ascending order."""
+        """Return the qubits grouped by acting couplers and by drives that turn two, in ascending order."""
         group = {qubit: {qubit} for qubit in qubits}
         for index, coupling in enumerate(self._chip.couplings):
             first, second = coupling.qubits
-            if first in group and second in group and self._chain.coupler_acts(part.lines, index, *part.span):
+            if first not in group or second not in group or group[first] is group[second]:
+                continue
+            if self._chain.coupler_acts(part.lines, index, *part.span) or self._turns_both(part, index, group):
                 joined = group[first] | group[second]
                 for qubit in joined:
                     group[qubit] = joined
         return sorted({tuple(sorted(members)) for members in group.values()})
+
+    def _turns_both(self, part: Part, index: int, group: dict[int, set[int]]) -> bool:
+        """Return whether a drive turns its qubit's neighbour too, as a cross-resonance tone does.
+
+        By first order in g over the gap, the neighbour turns by that part of the angle of the drive.
+        """
+        coupling = self._chip.couplings[index]
+        first, second = coupling.qubits
+        if coupling.truth.coupler is not None or len(group[first]) + len(group[second]) > _MOST_JOINED:
+            return False
+        controls = part.controls(self._chain, (first, second))
+        angle = float((controls.counts @ np.abs(controls.drive_rad_s)).max()) * controls.dt_s
+        gap = np.abs(controls.detuning_rad_s[:, 0] - controls.detuning_rad_s[:, 1]).min()
+        return bool(angle * np.abs(controls.coupling_rad_s).max() > _MOST_SHARED_RAD * gap)
 
     def weak_edges(self, blocks: list[Qubits], qubits: Qubits) -> list[tuple[tuple[Qubits, int], tuple[Qubits, int]]]:
         """Return, for each pair of blocks that couplings join, the blocks and the qubits of one such coupling."""
@@ -140,7 +160,7 @@ class Planner:
         (matrix,) = self._cache.get(key, lambda: (block_superoperator(controls, noisy, self._levels),))
         return [Step(block, matrix, superoperator=True)]
 
-    def _ratio(self, part: Part, sides: tuple[Qubits, Qubits]) -> tuple[NDArray[np.complex128], float]:
+    def _ratio(self, part: Part, sides: tuple[Qubits, Qubits]) -> NDArray[np.complex128]:
         cluster = tuple(sorted(sides[0] + sides[1]))
         controls = part.controls(self._chain, cluster)
 
@@ -152,12 +172,9 @@ class Planner:
                     matrix = left_multiply(own, matrix, places, self._levels, len(cluster))
                 return matrix
 
-            ratio = edge_ratio(unitary(controls, self._levels), parts)
-            rest = np.abs(ratio - np.eye(len(ratio)))
-            return ratio, np.array(rest.sum(axis=1).max())
+            return (edge_ratio(unitary(controls, self._levels), parts),)
 
-        ratio, size = self._cache.get(self._key("ratio", controls, cluster, sides[0]), build)
-        return ratio, float(size)
+        return self._cache.get(self._key("ratio", controls, cluster, sides[0]), build)[0]
 
     def unitary(self, controls: Controls, block: Qubits) -> NDArray[np.complex128]:
         """Return the propagator of a cluster, from the memory if it is there."""
@@ -185,6 +202,27 @@ class Part:
         if qubits not in self._made:
             self._made[qubits] = chain.controls(self.lines, self._start_ticks, self.span, qubits)
         return self._made[qubits]
+
+
+def clash(cache: OperatorCache, first: Step, second: Step, levels: int) -> float:
+    """Return the amplitude that the order of two edge ratios decides: half of their commutator, on two levels."""
+    cluster = tuple(sorted({*first.qubits, *second.qubits}))
+    if len(cluster) == len(first.qubits) + len(second.qubits):
+        return 0.0
+
+    def build() -> tuple[NDArray[Any]]:
+        low = np.all(occupations(levels, len(cluster)) < 2, axis=0)
+        made: list[NDArray[np.complex128]] = []
+        for order in ((first, second), (second, first)):
+            kets = np.eye(len(low), dtype=np.complex128)[:, low]
+            for step in order:
+                places = [cluster.index(qubit) for qubit in step.qubits]
+                kets = left_multiply(step.matrix, kets, places, levels, len(cluster))
+            made.append(kets)
+        return (np.array(np.linalg.norm(made[0] - made[1], axis=0).max() / 2),)
+
+    key = content_key("clash", levels, first.qubits, second.qubits, first.matrix, second.matrix)
+    return float(cache.get(key, build)[0])
 
 
 def evolve(plan: Plan, state: State) -> State:

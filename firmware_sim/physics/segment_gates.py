@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firmware_sim.physics.evolution import MAX_CLUSTER, Part, Planner, Qubits
+from firmware_sim.physics.evolution import MAX_CLUSTER, Part, Planner, Qubits, Step, clash
 from firmware_sim.physics.gates import Gate, Turning, make_gate, two_lowest
 from firmware_sim.physics.kraus import JumpSet, channel_after, jump_set, kraus_operators, without_phase
 from firmware_sim.physics.noise import block_superoperator, local_superoperator
@@ -57,7 +57,7 @@ class SegmentGates:
     largest: int
     """Qubits of the largest cluster."""
     neglected: float
-    """Sum of products of norms of neighbouring edge ratios: a bound on the amplitude that is left out."""
+    """Infidelity that the order of neighbouring edge ratios leaves open: a sum of squares of ``clash``."""
     truncated: bool
     """Whether a cluster was cut."""
     lost: float
@@ -113,14 +113,14 @@ class SegmentPlanner:
         blocks = self._planner.blocks(part, qubits)
         edges, cut = self._edges(blocks, qubits)
         gates: list[Gate] = []
-        sizes: list[tuple[set[int], float]] = []
+        ratios: list[Step] = []
         neglected = 0.0
         for edge in edges:
-            gate, size = self._gate(passage, edge, quiet)
-            gates.append(gate)
-            cluster = {*edge.sides[0], *edge.sides[1]}
-            neglected += sum(size * other for known, other in sizes if known & cluster)
-            sizes.append((cluster, size))
+            made = self._gate(passage, edge, quiet)
+            gates.append(made.gate)
+            if made.ratio is not None:
+                neglected += sum(clash(self._cache, known, made.ratio, _LEVELS) ** 2 for known in ratios)
+                ratios.append(made.ratio)
         channels = tuple(channel for block in blocks for channel in self._channels(passage, block, quiet))
         largest = max((len(gate.qubits) for gate in gates), default=0)
         lost = max((gate.lost for gate in gates), default=0.0)
@@ -150,32 +150,31 @@ class SegmentPlanner:
         edges += [_Edge((block, ()), (), (block,)) for block in late]
         return edges, cut
 
-    def _gate(self, passage: Passage, edge: _Edge, quiet: frozenset[int] | None) -> tuple[Gate, float]:
+    def _gate(self, passage: Passage, edge: _Edge, quiet: frozenset[int] | None) -> _Made:
         cluster = edge.cluster
         driven = tuple(q for q in cluster if passage.drives(q))
         pair = _free_pair(passage, edge, driven)
         silent = None if quiet is None else tuple(q for q in cluster if q in quiet)
         key = ("gate", self._levels, edge, silent, passage.cluster_key(cluster, exact=pair is None))
         build = self._build_single if pair is None else self._build_series
-        found = self._cache.get(key, lambda: build(passage, edge, quiet, driven))
-        return found.gate, found.size
+        return self._cache.get(key, lambda: build(passage, edge, quiet, driven))
 
     def _build_single(
         self, passage: Passage, edge: _Edge, quiet: frozenset[int] | None, driven: tuple[int, ...]
-    ) -> _Sized:
+    ) -> _Made:
         """Build a gate that turns as a whole with the phase of its first drive."""
         cluster, kept = edge.cluster, self._kept(edge.cluster)
         lead = driven[0] if driven else -1
         turns = {q: passage.angle(q) - passage.angle(lead) for q in driven}
-        whole, size = self._operator(passage.part(turns), edge)
+        whole, ratio = self._operator(passage.part(turns), edge)
         noisy = self._keep(passage, edge, quiet, turns) @ whole
         turning = Turning(cluster, (lead,) * len(cluster), (0, 0))
         matrices = noisy[None, kept][:, :, kept]
-        return _Sized(make_gate(turning, matrices, self._levels, _lost(whole, kept)), size)
+        return _Made(make_gate(turning, matrices, self._levels, _lost(whole, kept)), ratio)
 
     def _build_series(
         self, passage: Passage, edge: _Edge, quiet: frozenset[int] | None, driven: tuple[int, ...]
-    ) -> _Sized:
+    ) -> _Made:
         """Build a gate with two drives as a Fourier series in the difference of their phases."""
         cluster, kept = edge.cluster, self._kept(edge.cluster)
         first, second = driven
@@ -185,11 +184,11 @@ class SegmentPlanner:
         )
         n_phases = _PHASES
         while True:
-            lost = size = 0.0
+            lost, ratio = 0.0, None
             made: list[NDArray[np.complex128]] = []
             for k in range(n_phases):
                 delta = 2 * np.pi * k / n_phases
-                whole, size = self._operator(passage.part({second: delta}), edge)
+                whole, ratio = self._operator(passage.part({second: delta}), edge)
                 lost = max(lost, _lost(whole, kept))
                 noisy = self._keep(passage, edge, quiet, {first: 0.0, second: delta}) @ whole
                 phase = np.exp(1j * delta * level)
@@ -197,27 +196,26 @@ class SegmentPlanner:
             matrices = np.array(made)
             highest = np.abs(np.fft.fft(matrices, axis=0)[n_phases // 2]).max() / n_phases
             if highest < _CONVERGED or n_phases >= _MOST_PHASES:
-                return _Sized(make_gate(turning, matrices, self._levels, lost), size)
+                return _Made(make_gate(turning, matrices, self._levels, lost), ratio)
             n_phases *= 2
 
     def _kept(self, cluster: Qubits) -> NDArray[np.intp]:
         return np.arange(_LEVELS ** len(cluster)) if self._levels == _LEVELS else two_lowest(len(cluster))
 
-    def _operator(self, part: Part, edge: _Edge) -> tuple[NDArray[np.complex128], float]:
-        """Return the ratio of an edge times its first blocks, with three levels, and the ratio's distance from 1."""
+    def _operator(self, part: Part, edge: _Edge) -> tuple[NDArray[np.complex128], Step | None]:
+        """Return the ratio of an edge times its first blocks, with three levels, and the ratio alone."""
         cluster, sides = edge.cluster, edge.sides
         result = np.eye(_LEVELS ** len(cluster), dtype=np.complex128)
         for block in edge.first:
             result = self._embed(self._dressed_unitary(part, block), result, block, cluster)
         if not sides[1]:
-            return result, 0.0
+            return result, None
         pair = tuple(sorted(sides[0] + sides[1]))
         both = np.eye(_LEVELS ** len(pair), dtype=np.complex128)
         for side in sides:
             both = self._embed(self._dressed_unitary(part, side), both, side, pair)
         ratio = self._dressed_unitary(part, pair) @ both.conj().T
-        size = float(np.abs(ratio - np.eye(len(ratio))).sum(axis=1).max())
-        return self._embed(ratio, result, pair, cluster), size
+        return self._embed(ratio, result, pair, cluster), Step(pair, ratio, superoperator=False)
 
     def _keep(
         self, passage: Passage, edge: _Edge, quiet: frozenset[int] | None, turns: dict[int, float]
@@ -297,15 +295,15 @@ class SegmentPlanner:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sized:
-    """A gate and how far its edge ratio is from 1."""
+class _Made:
+    """A gate, and its edge ratio at one difference of phases, for what its order with others leaves open."""
 
     gate: Gate
-    size: float
+    ratio: Step | None
 
     @property
     def nbytes(self) -> int:
-        return self.gate.nbytes
+        return self.gate.nbytes + (0 if self.ratio is None else self.ratio.matrix.nbytes)
 
 
 def _free_pair(passage: Passage, edge: _Edge, driven: tuple[int, ...]) -> tuple[int, ...] | None:

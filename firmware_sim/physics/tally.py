@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from firmware_sim.physics.evolution import Plan
     from firmware_sim.physics.segment_gates import SegmentGates
 
-_MOST_NEGLECTED = 1e-3
+_MOST_NEGLECTED = 1e-2
 """Infidelity of a run, by its own estimate, from which on it is unsafe."""
 _MOST_LOST = 0.1
 """Norm that one gate may lose to a level that is cut off."""
@@ -23,7 +23,7 @@ class Tally:
 
     largest_cluster: int = 0
     neglected: float = 0.0
-    """Square of a bound on the amplitude that the product of edge ratios leaves out, summed over segments."""
+    """Infidelity that products of edge ratios leave open, summed over segments."""
     truncated: bool = False
     """Whether a cluster was cut because it had too many qubits."""
     lost: float = 0.0
@@ -39,14 +39,14 @@ class Tally:
     def add_plan(self, plan: Plan) -> None:
         """Count the operators of a segment of a dense state."""
         self.largest_cluster = max(self.largest_cluster, plan.largest)
-        self.neglected += plan.neglected**2
+        self.neglected += plan.neglected
         self.truncated |= plan.truncated
 
     def add_segments(self, segments: Iterable[SegmentGates]) -> None:
         """Count the gates of segments of columns."""
         for segment in segments:
             self.largest_cluster = max(self.largest_cluster, segment.largest)
-            self.neglected += segment.neglected**2
+            self.neglected += segment.neglected
             self.truncated |= segment.truncated
             self.lost = max(self.lost, segment.lost)
 
@@ -69,8 +69,7 @@ class Tally:
     def statistics(self) -> dict[str, Any]:
         """Return what was counted.
 
-        ``neglected_infidelity`` bounds what the product of edge ratios leaves out in each segment, added up as if the
-        phases of different segments were unrelated; ``truncated_norm`` is
+        ``neglected_infidelity`` estimates what the order of edge ratios leaves open; ``truncated_norm`` is
         the most that a gate lost to levels that the state does not hold; ``leaked_fraction`` is that of measured
         qubits found above level 1, or, with two levels, of shots that were lost from it.
         """

@@ -15,11 +15,15 @@ from qctrl.calibration import dump, find_device, load
 from qctrl.config import find_rack, load_rack
 from qctrl.execution import LocalRunner
 from qctrl.routines.bench import Bench
+from qctrl.routines.tune_cr import characterise_cr, tune_cr
 from qctrl.routines.tune_cz import characterise_cz, tune_cz
 from qctrl.routines.tune_qubit import characterise, tune_frequency, tune_gate
 from qctrl.routines.tune_readout import characterise_readout, tune_readout
 
 DEFAULT_SEED: Final = 20260101
+_TUNE: Final = {"cz": tune_cz, "ecr": tune_cr}
+_CHARACTERISE: Final = {"cz": characterise_cz, "ecr": characterise_cr}
+"""Gates of two qubits that can be tuned; the others of a nominal file stay as they are."""
 
 
 def bootstrap(
@@ -60,24 +64,25 @@ def tune(bench: Bench, progress: Callable[[str], None]) -> Bench:
     """Return a bench that is tuned and characterised in every live qubit and edge."""
     calibration = bench.calibration
     live = calibration.live_qubits
-    edges = [calibration.edge_names[pair] for pair in calibration.live_edges]
+    names = [calibration.edge_names[pair] for pair in calibration.live_edges]
+    edges = [(name, gate) for name in names for gate in bench.document.edges[name].gates if gate in _TUNE]
     for qubit in live:
         progress(f"{bench.name(qubit)}: frequency")
         bench = tune_frequency(bench, qubit)
     for qubit in live:
         progress(f"{bench.name(qubit)}: sx and x")
         bench = tune_gate(tune_gate(bench, qubit, "sx"), qubit, "x")
-    for edge in edges:
-        progress(f"{edge}: cz")
-        bench = tune_cz(bench, edge)
+    for edge, gate in edges:
+        progress(f"{edge}: {gate}")
+        bench = _TUNE[gate](bench, edge)
     progress("readout")
     bench = tune_readout(bench)
     for qubit in live:
         progress(f"{bench.name(qubit)}: errors")
         bench = characterise(bench, qubit)
-    for edge in edges:
+    for edge, gate in edges:
         progress(f"{edge}: errors")
-        bench = characterise_cz(bench, edge)
+        bench = _CHARACTERISE[gate](bench, edge)
     progress("assignment")
     bench = characterise_readout(bench)
     return bench.changed(

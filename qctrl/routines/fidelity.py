@@ -7,6 +7,7 @@ A channel of n transmons is an array ``(2**n, 2**n, 3**n, 3**n)``: entry ``[i, j
 from __future__ import annotations
 
 import cmath
+import math
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,8 @@ LEVELS: Final = 3
 SX: Final = np.array([[1 + 1j, 1 - 1j], [1 - 1j, 1 + 1j]]) / 2
 X: Final = np.array([[0, 1], [1, 0]], dtype=complex)
 CZ: Final = np.diag([1, 1, 1, -1]).astype(complex)
+ECR: Final = np.array([[0, 0, 1, 1j], [0, 0, 1j, 1], [1, -1j, 0, 0], [-1j, 1, 0, 0]]) / np.sqrt(2)
+"""``X RZX(pi/2)``, the control first."""
 IDENTITY: Final = np.eye(2, dtype=complex)
 
 
@@ -43,6 +46,21 @@ def average_fidelity(channel: NDArray[np.complex128], unitary: NDArray[np.comple
     coherent = np.einsum("ijij->", turned)
     diagonal = np.einsum("iijj->", turned)
     return float((coherent + diagonal).real / (d * (d + 1)))
+
+
+def unitary_of(channel: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Return the unitary of a noiseless channel on the computational states, up to a global phase.
+
+    Args:
+        channel: Shape ``(d, d, 3**n, 3**n)``; each operator came from a ket.
+    """
+    kept = computational(channel.shape[0].bit_length() - 1)
+    first = channel[:, 0][:, kept][:, :, kept]
+    strongest = int(np.argmax(np.real(np.diagonal(first[0]))))
+    # Column j times the conjugate of one element of column 0.
+    return np.asarray(
+        first[:, :, strongest].T / math.sqrt(complex(first[0, strongest, strongest]).real), dtype=np.complex128
+    )
 
 
 def leakage(channel: NDArray[np.complex128]) -> float:

@@ -52,7 +52,8 @@ def characterise(bench: Bench, qubit: int) -> Bench:
     """Return a bench with T1, T2 and the gate errors that the physics shows."""
     name = bench.name(qubit)
     channel = _idle(bench, qubit, _COHERENCE_DELAY_S, noise=True)
-    decay = _COHERENCE_DELAY_S / -math.log(channel[1, 1, 1, 1].real)
+    # From 0 and from 1 the same equilibrium is reached, so their difference decays with T1 alone.
+    decay = _COHERENCE_DELAY_S / -math.log((channel[1, 1, 1, 1] - channel[0, 0, 1, 1]).real)
     dephasing = _COHERENCE_DELAY_S / -math.log(abs(channel[1, 0, 1, 0]))
     values: dict[Path, Any] = {
         ("qubits", name, "t1"): bench.measured(decay),

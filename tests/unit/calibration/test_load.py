@@ -25,7 +25,7 @@ def refusal(text: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("device", ["pair2", "chain5"])
+@pytest.mark.parametrize("device", ["pair2", "chain5", "heavyhex7"])
 def test_shipped_design_values_load_with_every_qubit_live(device):
     calibration = load(find_device(device, file="nominal.yaml"))
     assert calibration.name == device

@@ -117,6 +117,11 @@ def chain5() -> Truth:
 
 
 @pytest.fixture(scope="session")
+def heavyhex7() -> Truth:
+    return load_truth(TRUTHS / "heavyhex7.yaml")
+
+
+@pytest.fixture(scope="session")
 def bench():
     """The ``Bench`` class: conftest modules cannot be imported by name."""
     return Bench

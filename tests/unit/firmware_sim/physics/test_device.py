@@ -5,6 +5,7 @@ import pytest
 
 from firmware_sim.config import EdgeTruth
 from firmware_sim.physics.device import build_chip, coupler_frequency_hz
+from firmware_sim.physics.propagators import hamiltonians
 from qctrl.errors import ConfigError
 
 
@@ -63,3 +64,28 @@ def test_no_neighbour_rests_on_a_collision_during_a_cz(chain5):
                 (spectator,) = set(other.qubits) - {high}
                 gap = at_gate - frequency[spectator]
                 assert min(gap, abs(gap + chip.qubits[high].truth.anharmonicity)) > 30e6
+
+
+def test_given_frequencies_are_bare_unless_the_truth_says_so(chain5):
+    assert not build_chip(chain5).dressing_hz(range(5)).any()
+
+
+@pytest.mark.parametrize("present", [(0, 1), (1, 3), (0, 1, 2), (1, 3, 5), (0, 1, 2, 3)])
+def test_dressed_frequencies_are_those_of_any_qubits_together(bench, heavyhex7, present):
+    rig = bench(heavyhex7)
+    given = np.array([heavyhex7.qubits[f"q{q}"].frequency for q in present])
+    h = hamiltonians(rig.engine._chain.controls(rig.lines(1), 0, (0, 1), present), 2)[0] / (2 * np.pi)
+    energies, states = np.linalg.eigh(h)
+    for k in range(len(present)):
+        one = np.argmax(np.abs(states[2 ** (len(present) - 1 - k)]))
+        zero = np.argmax(np.abs(states[0]))
+        found = energies[one] - energies[zero] + rig.engine._chain.reference_hz
+        # Pairs are exact; further neighbours add g^4 / gap^3.
+        assert found == pytest.approx(given[k], abs=1e-3 if len(present) == 2 else 400)
+
+
+def test_dressed_frequencies_closer_than_their_coupling_allows_are_refused(heavyhex7):
+    document = heavyhex7.model_dump(by_alias=True)
+    document["qubits"]["q0"]["frequency"] = document["qubits"]["q1"]["frequency"] + 4e6
+    with pytest.raises(ValueError, match=r"keeps them 4\.1e\+06 Hz apart"):
+        type(heavyhex7).model_validate(document)

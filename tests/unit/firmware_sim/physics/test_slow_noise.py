@@ -166,3 +166,31 @@ def test_fast_one_over_f_noise_limits_the_echo_and_more_pulses_save_it(bench, fi
     print(f"echo {echo:.3f}, four pulses {cpmg:.3f}, without slow noise {t2:.3f}")
     assert echo < cpmg - 0.1
     assert cpmg < t2
+
+
+def test_with_every_imperfection_on_shots_do_not_depend_on_their_batch(bench, first_qubit, pair2, shapes):
+    noise = {"quasi_static": 2e4, "one_over_f": 1e4, "highest": 1e6, "drift": 1e3}
+    document = first_qubit(pair2, frequency_noise=noise, flux_noise={"quasi_static": 1e-5}, thermal_population=0.1)
+    document = document.model_dump(by_alias=True)
+    document["resonators"]["q0"]["t1_with_photons"] = [{"photons": 1.0, "factor": 0.1}]
+    document["feedlines"]["f0"]["adc_bits"] = 3
+    truth = Truth.model_validate(document)
+    rig = bench(truth, noise=True)
+    rig.engine = Engine(truth, rig.setup, SimOptions(seed=1), None, Clock(1000.0, 1e-4, 1e-6))
+    envelope = shapes[0](20, 5.0)
+    half = rig.pi_amplitude("q0", envelope, np.pi / 2)
+    lines = rig.lines(800)
+    for start in (0, 300):
+        rig.drive(lines, "q0", start, half * envelope)
+    rig.tone(lines, "q0", 320, np.full(480, 0.1))
+
+    def play(first, n_shots):
+        branches = rig.engine.play(rig.begin(n_shots, first=first), lines, 0, (rig.capture("q0", 320, 480),))
+        found = np.zeros((n_shots, 1), dtype=np.complex64)
+        for branch in branches:
+            found[(branch.shots - first).astype(int)] = branch.iq
+        return found
+
+    whole = play(0, 30)
+    assert np.array_equal(np.concatenate([play(0, 7), play(7, 22), play(29, 1)]), whole)
+    assert len(np.unique(whole)) == 30
