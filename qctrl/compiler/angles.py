@@ -14,8 +14,6 @@ from qctrl.ir.expression import Expression
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from qctrl.calibration import Calibration
-
 _NO_VALUES: Final = np.empty((1, 0))
 
 
@@ -23,13 +21,15 @@ class Angles:
     """Reads the angles of one circuit's gates, and collects the bounds of those that are open.
 
     Args:
-        calibration: Has the gates and their bounds.
+        bounds: Lowest and highest angle of the gates that have such, by name and qubits.
         by_parameter: Index of each parameter of the circuit.
     """
 
-    def __init__(self, calibration: Calibration, by_parameter: Mapping[Any, int]) -> None:
-        self._calibration = calibration
-        self._by_parameter = by_parameter
+    def __init__(
+        self, bounds: Mapping[tuple[str, tuple[int, ...]], tuple[float, float]], by_parameter: Mapping[Any, int]
+    ) -> None:
+        self._bounds_of = bounds
+        self.by_parameter = by_parameter
         self._bounds: dict[tuple[Expression, float, float], AngleBound] = {}
 
     @property
@@ -52,7 +52,7 @@ class Angles:
             UnsupportedInstructionError: It takes another number of angles, or an operation is not supported.
             CompileError: The angle is a number out of bounds.
         """
-        bounds = self._calibration.angle_bounds(name, qubits)
+        bounds = self._bounds_of.get((name, qubits))
         takes = 0 if bounds is None else 1
         if len(params) != takes:
             what = "no parameter" if bounds is None else "one angle"
@@ -62,10 +62,11 @@ class Angles:
         angle = params[0]
         if not is_open(angle):
             number = real(angle)
-            constant = Expression((("constant", number),))
-            AngleBound(constant, *bounds, index, name, qubits).check(_NO_VALUES)
+            bound = AngleBound(Expression((("constant", number),)), *bounds, index, name, qubits)
+            if not bound.holds(number):
+                bound.check(_NO_VALUES)
             return (number,)
-        steps = steps_of(angle, self._by_parameter)
+        steps = steps_of(angle, self.by_parameter)
         if isinstance(steps, str):
             raise _unsupported(
                 index, name, qubits, f"operation {steps} in angle {angle} is not supported; bind it first"

@@ -39,8 +39,8 @@ class Columns(NamedTuple):
     sites: NDArray[np.int32]
     """The device's number of each site, in order of first use; overwritten by the thread's next call."""
     pending: NDArray[np.int32]
-    """Rows with an open angle, to be resolved from ``source``, or with a delay of ``angle_rad`` ``UNITS[ticks]``;
-    overwritten by the thread's next call."""
+    """Rows with an open angle or a gate with arguments, to be resolved from ``source``, or with a delay of
+    ``angle_rad`` ``UNITS[ticks]``; overwritten by the thread's next call."""
 
 
 class _Workspace(threading.local):
@@ -73,7 +73,7 @@ def read_columns(circuit: QuantumCircuit, device: DeviceTable, *, may_be_custom:
     Args:
         circuit: Has at most as many qubits as the device.
         device: What the device can play.
-        may_be_custom: Whether to show what is not in the device as pending rows.
+        may_be_custom: Whether to show what is not in the device's sites as pending rows.
     """
     data = circuit_data(circuit)
     if data is None:

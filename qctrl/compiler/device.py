@@ -45,6 +45,8 @@ class DeviceTable:
     """Shape ``(n_pairs, 3)``: second qubit, name, site."""
     measured_reset: NDArray[np.uint8]
     """Whether the reset of a qubit needs a measurement, shape ``(n_qubits,)``."""
+    angle_bounds: Mapping[tuple[str, tuple[int, ...]], tuple[float, float]]
+    """Lowest and highest angle of the gates that have such, by name and qubits; they are not among the sites."""
 
 
 @lru_cache(maxsize=8)
@@ -69,6 +71,7 @@ def device_table(calibration: Calibration) -> DeviceTable:
         pair_bounds=np.cumsum([0, *(len(row) for row in pairs)], dtype=np.int32),
         pairs=np.array([pair for row in pairs for pair in row], dtype=np.int32).reshape(-1, 3),
         measured_reset=np.array([reset_is_measured(calibration, qubit) for qubit in range(n_qubits)], dtype=np.uint8),
+        angle_bounds=MappingProxyType(_angle_bounds(calibration)),
     )
     for column in (table.names, table.single, table.pair_bounds, table.pairs, table.measured_reset):
         column.flags.writeable = False
@@ -76,16 +79,25 @@ def device_table(calibration: Calibration) -> DeviceTable:
 
 
 def _sites(calibration: Calibration) -> tuple[GateSite, ...]:
-    found: list[GateSite] = []
-    for name, qubits in calibration.operations():
-        if calibration.angle_bounds(name, qubits) is not None:  # the fast reader knows no angle but that of rz
-            continue
-        found.append(GateSite(name, qubits))
-        if len(qubits) == 2 and _exists(calibration, name, qubits[::-1]):
-            found.append(GateSite(name, qubits[::-1]))
+    found = [GateSite(*each) for each in _gates(calibration) if calibration.angle_bounds(*each) is None]
     for qubit in calibration.live_qubits:
         found += [GateSite(name, (qubit,)) for name in ("measure", "reset") if _exists(calibration, name, (qubit,))]
     return tuple(found)
+
+
+def _angle_bounds(calibration: Calibration) -> dict[tuple[str, tuple[int, ...]], tuple[float, float]]:
+    pairs = ((each, calibration.angle_bounds(*each)) for each in _gates(calibration))
+    return {each: bounds for each, bounds in pairs if bounds is not None}
+
+
+def _gates(calibration: Calibration) -> list[tuple[str, tuple[int, ...]]]:
+    """Return all gates on all live qubits and edges, in all allowed orders."""
+    found: list[tuple[str, tuple[int, ...]]] = []
+    for name, qubits in calibration.operations():
+        found.append((name, qubits))
+        if len(qubits) == 2 and _exists(calibration, name, qubits[::-1]):
+            found.append((name, qubits[::-1]))
+    return found
 
 
 def _exists(calibration: Calibration, name: str, qubits: tuple[int, ...]) -> bool:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from qiskit.circuit import Parameter, ParameterExpression, QuantumCircuit
 
+from qctrl.compiler.angles import Angles
+from qctrl.compiler.argument_rows import read_argument_rows
 from qctrl.compiler.capi import UNITS, circuit_data, read_columns
 from qctrl.compiler.circuit_interface import interface_of
 from qctrl.compiler.custom_gates import structural_arguments
-from qctrl.compiler.custom_rows import read_custom_rows
 from qctrl.compiler.device import device_table
 from qctrl.compiler.durations import length_of, whole_ticks
 from qctrl.compiler.parameters import steps_of
@@ -21,6 +22,7 @@ from qctrl.ir.expression import Expression
 from qctrl.ir.gate_program import GateProgram, GateSite, Opcode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from fractions import Fraction
 
     from qctrl.calibration import Calibration
@@ -37,20 +39,22 @@ def lower_fast(
 ) -> GateProgram | None:
     """Return a circuit as columns, read through the C API; ``None`` if that cannot show all of it."""
     device = device_table(calibration)
-    columns = read_columns(circuit, device, may_be_custom=bool(custom_gates))
+    columns = read_columns(circuit, device, may_be_custom=bool(custom_gates) or bool(device.angle_bounds))
     if columns is None:
         return None
     parameters = list(circuit.parameters) if circuit.num_parameters else []
     sites, structure = _sites(device, columns.sites.tobytes()), ()
-    if custom_gates:
-        read = read_custom_rows(circuit, columns, sites, custom_gates, parameters)
-        if read is None or any(GateSite(*each) in device.index for each in custom_gates):
+    by_parameter = {item: index for index, item in enumerate(parameters)}
+    angles = Angles(device.angle_bounds, by_parameter)
+    if custom_gates or device.angle_bounds:
+        read = read_argument_rows(circuit, columns, sites, custom_gates or {}, angles)
+        if read is None or any(GateSite(*each) in device.index for each in custom_gates or ()):
             return None
         columns, sites = read
         structure = structural_arguments(sites)
     expressions: tuple[Expression, ...] = ()
     if len(columns.pending):
-        found = _resolve(circuit, calibration, columns, parameters)
+        found = _resolve(circuit, calibration, columns, by_parameter)
         if found is None:
             return None
         expressions = found
@@ -65,17 +69,17 @@ def lower_fast(
         expressions=expressions,
         n_qubits=len(calibration.qubit_names),
         interface=interface_of(circuit, calibration, parameters, structure),
+        angles=angles.bounds,
     )
 
 
 def _resolve(
-    circuit: QuantumCircuit, calibration: Calibration, columns: Columns, parameters: list[Any]
+    circuit: QuantumCircuit, calibration: Calibration, columns: Columns, by_parameter: Mapping[Any, int]
 ) -> tuple[Expression, ...] | None:
     """Finish the pending rows; return the distinct expressions, or ``None`` if the slow reader must say what is wrong.
 
     Equal texts need not be equal expressions, so all but bare parameters are read from their objects.
     """
-    by_parameter = {item: index for index, item in enumerate(parameters)}
     expressions: dict[Expression, int] = {}
     of_parameter: dict[Any, int] = {}
     rows, at, data = columns.instructions, columns.pending, circuit_data(circuit)

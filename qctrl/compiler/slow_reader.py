@@ -69,7 +69,7 @@ class _Reader:
         self._sites: dict[tuple[Any, ...], int] = {}
         self._expressions: dict[Expression, int] = {}
         self._unresolved = Unresolved()
-        self._angles = Angles(calibration, self._parameter_of)
+        self._angles = Angles(self._device.angle_bounds, self._parameter_of)
         self._flow = FlowWriter()
         self._control_flow = ControlFlow(self, self._flow, self._clbit_of)
         self._depth = 0
@@ -243,7 +243,7 @@ class _Reader:
 
     def _require(self, index: int, name: str, qubits: tuple[int, ...]) -> None:
         try:
-            if GateSite(name, qubits) not in self._device.index:
+            if GateSite(name, qubits) not in self._device.index and (name, qubits) not in self._device.angle_bounds:
                 require_gate(self._calibration, name, qubits)
         except CalibrationError as error:
             raise UnsupportedInstructionError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -30,6 +30,10 @@ class AngleBound:
     gate: str
     qubits: tuple[int, ...]
 
+    def holds(self, angles_rad: Any) -> Any:
+        """Return whether an angle, or each of an array, is in bounds; NaN is not."""
+        return (angles_rad >= self.low_rad - _SLACK_RAD) & (angles_rad <= self.high_rad + _SLACK_RAD)
+
     def check(self, columns: NDArray[np.float64], parameters: tuple[str, ...] = ()) -> None:
         """Refuse parameter values that bring the angle out of bounds.
 
@@ -41,7 +45,7 @@ class AngleBound:
             CompileError: An angle is out of bounds, or not a number.
         """
         angles_rad = self.expression.evaluate(columns)
-        inside = (angles_rad >= self.low_rad - _SLACK_RAD) & (angles_rad <= self.high_rad + _SLACK_RAD)
+        inside = self.holds(angles_rad)
         if inside.all():
             return
         binding = int(np.argmin(inside))

@@ -15,7 +15,7 @@ from qctrl.compiler.slow_reader import lower_slowly
 from qctrl.errors import CompileError
 from qctrl.ir import gate_text
 from qctrl.pulse import barrier, capture, constant, delay, play, shift_phase
-from tests.unit.compiler import trio
+from tests.unit.compiler import cross, trio
 
 N_QUBITS, N_CLBITS = 3, 4
 CALIBRATION, SETUP = trio.calibration(), trio.setup()
@@ -43,6 +43,19 @@ gates = st.one_of(
     st.tuples(st.just("reset"), qubits),
     st.tuples(st.just("global_phase")),
 )
+scaled = st.sampled_from([("rx", (0,)), ("rx", (1,)), ("rx", (2,)), ("rzx", (1, 2)), ("rzz", (1, 0)), ("rzz", (2, 1))])
+turns = st.one_of(
+    st.floats(0, 1.5),
+    st.sampled_from(
+        [0, 1, 0.0, -0.0, A, B, V[0], 2 * A, A * B, (A * B).sin() + 1, (A * 2).bind({A: 0.3}), np.float32(0.1)]
+    ),
+)
+cross_gates = st.one_of(
+    gates.filter(lambda step: step != ("cz", (1, 2))),
+    st.sampled_from([("x", 2), ("ecr", (1, 0)), ("ecr", (1, 2)), ("cx", (2, 1))]),
+    st.tuples(scaled, turns).map(lambda step: (*step[0], step[1])),
+)
+"""Of the device with cross-resonance, coupler and fractional gates."""
 
 
 def mine(angle):
@@ -75,8 +88,10 @@ def build(steps) -> QuantumCircuit:
         match name:
             case "rz":
                 circuit.rz(rest[1], rest[0])
-            case "cz":
-                circuit.cz(*rest[0])
+            case "cz" | "ecr" | "cx":
+                getattr(circuit, name)(*rest[0])
+            case "rx" | "rzx" | "rzz":
+                getattr(circuit, name)(rest[1], *rest[0])
             case "delay":
                 circuit.delay(rest[1][0], rest[0], rest[1][1])
             case "barrier":
@@ -99,7 +114,7 @@ def same(circuit, calibration=CALIBRATION, custom=None):
         assert one.dtype == two.dtype
         assert one.tolist() == two.tolist()
         assert not one.flags.writeable
-    for name in ("sites", "expressions", "n_qubits", "interface"):
+    for name in ("sites", "expressions", "n_qubits", "interface", "angles"):
         assert getattr(fast, name) == getattr(slow, name)
     assert gate_text(fast) == gate_text(slow)
     fast.verify()
@@ -122,6 +137,53 @@ def test_both_readers_agree_and_every_stage_keeps_its_promises(steps):
 @settings(deadline=None, max_examples=150)
 def test_both_readers_agree_on_custom_gates(steps):
     schedule(same(build(steps), custom=CUSTOM), CALIBRATION).verify()
+
+
+@given(steps=st.lists(st.one_of(cross_gates, custom_gates), max_size=20))
+@example(steps=[("rx", (0,), A), ("sx", 0), ("rx", (0,), A), ("rzz", (2, 1), A), ("x", 0), ("rzz", (1, 0), 0.5)])
+@settings(deadline=None, max_examples=150)
+def test_both_readers_agree_on_cross_resonance_and_fractional_gates(steps):
+    has_own = any(step[0] in ("custom", "h") for step in steps)
+    program = same(build(steps), cross.calibration(), CUSTOM if has_own else None)
+    schedule(program, cross.calibration()).verify()
+
+
+def test_a_custom_gate_may_bear_the_name_of_a_fractional_one():
+    gate = make_gate("rx", [0], [A], lambda angle: [play("q0.drive", constant(24e-9, angle / 100))])
+    circuit = QuantumCircuit(2)
+    circuit.rx(0.5, [0, 1])
+    program = same(circuit, cross.calibration(), {("rx", (0,)): gate})
+    assert [site.custom for site in program.sites] == [gate, None]
+
+
+WRONG_ANGLES = {
+    "number out of bounds": lambda c: c.rzz(-0.5, 2, 1),
+    "not a number": lambda c: c.rx(float("nan"), 0),
+    "no angle": lambda c: c.append(Gate("rx", 1, []), [0]),
+    "two angles": lambda c: c.append(Gate("rx", 1, [0.1, 0.2]), [0]),
+    "reversed pair": lambda c: c.rzx(0.5, 2, 1),
+    "gate that the device lacks": lambda c: c.h(0),
+    "angle where there is none": lambda c: c.append(Gate("sx", 1, [0.1]), [0]),
+    "delay off the grid": lambda c: c.delay(1.5, 0, "ns"),
+}
+
+
+@pytest.mark.parametrize("build", WRONG_ANGLES.values(), ids=WRONG_ANGLES)
+def test_an_angle_that_cannot_be_played_is_left_to_the_slow_reader(build):
+    circuit = QuantumCircuit(3, 1)
+    circuit.rx(0.5, 0)
+    build(circuit)
+    assert lower_fast(circuit, cross.calibration()) is None
+    with pytest.raises(CompileError):
+        lower_slowly(circuit, cross.calibration())
+
+
+def test_control_flow_around_fractional_gates_is_left_to_the_slow_reader():
+    circuit = QuantumCircuit(3, 1)
+    with circuit.if_test((0, True)):
+        circuit.rx(A, 0)
+    assert lower_fast(circuit, cross.calibration()) is None
+    assert len(lower_slowly(circuit, cross.calibration()).angles) == 1
 
 
 def test_a_gate_that_only_bears_the_name_of_a_calibrated_one_reads_alike_with_and_without_custom_gates():
