@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 import xxhash
 
@@ -118,7 +119,7 @@ class CompileCache:
                 return None
             self._hits += 1
             self._entries.move_to_end(content.checksum)
-        return entry.program if entry.program.setup is setup else replace(entry.program, setup=setup)
+        return entry.program if entry.program.setup is setup else msgspec.structs.replace(entry.program, setup=setup)
 
     def keep(self, content: Content, program: CompiledProgram) -> None:
         """Remember a program, and drop the ones not used for longest if that takes too much room."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from qctrl.compiler.bind import bind
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from qctrl.protocol import Patch, Program, Setup
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CompiledProgram:
+class CompiledProgram(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """A circuit, compiled once; ``bind`` makes the words that its parameters need."""
 
     program: Program

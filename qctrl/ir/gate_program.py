@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from qctrl.errors import CompileError
@@ -77,9 +77,10 @@ class GateSite(NamedTuple):
 _NO_DECISIONS: Final = np.frombuffer(b"", dtype=FLOW)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GateProgram:
+class GateProgram(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """A circuit in the order in which it was written."""
+
+    # One is made per circuit, and a dataclass of as many frozen fields takes eight times as long.
 
     instructions: NDArray[np.void]
     """dtype ``INSTRUCTION``, shape ``(n_instructions,)``, read-only."""
@@ -95,7 +96,7 @@ class GateProgram:
     """Qubits of the device, which is what qubit indices refer to."""
     interface: Interface
     """Parameters and registers."""
-    flow: NDArray[np.void] = field(default_factory=lambda: _NO_DECISIONS)
+    flow: NDArray[np.void] = _NO_DECISIONS
     """dtype ``qctrl.protocol.FLOW``, read-only: its blocks are segments, each named once. Empty: all in order."""
     angles: tuple[AngleBound, ...] = ()
     """What binding must check of the angles of fractional gates."""

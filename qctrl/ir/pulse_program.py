@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from qctrl.errors import CompileError
@@ -102,8 +103,7 @@ class Voices:
     """dtype ``DISCRIMINATOR``, distinct."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PulseProgram:
+class PulseProgram(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """Timed output of the scheduler. Every array is read-only."""
 
     plays: NDArray[np.void]
@@ -132,9 +132,9 @@ class PulseProgram:
     """Parameters and registers."""
     values: tuple[OpenValue, ...] = ()
     """Open amplitudes and frequencies of custom and fractional gates."""
-    play_values: NDArray[np.int32] = field(default_factory=lambda: _NO_VALUES)
+    play_values: NDArray[np.int32] = _NO_VALUES
     """Index of the value that is each play's amplitude, -1 for none; empty: none of them has one."""
-    tunes: NDArray[np.void] = field(default_factory=lambda: _NO_TUNES)
+    tunes: NDArray[np.void] = _NO_TUNES
     """dtype ``TUNE``, in block order, then in the order of the circuit."""
     angles: tuple[AngleBound, ...] = ()
     """What binding must check of the angles of fractional gates."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
+from functools import cached_property
+from operator import attrgetter
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,6 +67,7 @@ _COLUMNS: Final = (
 _KEPT_BYTES: Final = 2**16
 """Wire forms up to this size are kept, because they are asked for again."""
 _TAGS: Final = (b"HEAD", *(tag for tag, _, _ in _COLUMNS), b"SAMP")
+_columns_of: Final = attrgetter(*(name for _, name, _ in _COLUMNS))
 
 
 class EventOp(IntEnum):
@@ -103,8 +106,7 @@ class RowKind(IntEnum):
     """Two's complement 2**-32 turn per tick; replaces."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Program:
+class Program(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     """A compiled pulse program; every column is read-only.
 
     ``verify()`` states what players may rely on; ``from_bytes`` calls it.
@@ -135,8 +137,6 @@ class Program:
     """dtype ``DISCRIMINATOR``."""
     rows: NDArray[np.void]
     """dtype ``ROW``, shape ``(n_slots,)``; row 0 always exists and its word is 0."""
-    _made: dict[str, bytes] = field(default_factory=dict[str, bytes], init=False, repr=False)
-    """The hash, and the wire form of a small program, once they have been asked for: columns never change."""
 
     @property
     def tick_s(self) -> Fraction:
@@ -186,19 +186,21 @@ class Program:
 
     def to_bytes(self) -> bytes:
         """Return the wire form; equal programs have equal bytes."""
-        packed = self._made.get("bytes")
+        packed = self._kept_bytes()
         if packed is None:
             packed = _container.pack(KIND, self._sections())
             if len(packed) <= _KEPT_BYTES:
-                self._made["bytes"] = packed
+                vars(self)["bytes"] = packed  # columns never change; a changed copy does not inherit it
         return packed
+
+    def _kept_bytes(self) -> bytes | None:
+        return vars(self).get("bytes")
 
     def _sections(self) -> list[tuple[bytes, bytes | NDArray[np.generic]]]:
         head = _HEAD.pack(
             self.setup_hash, self.calibration_hash, self.tick_num, self.tick_den, self.n_clbits, self.n_slots
         )
-        columns = [(tag, getattr(self, name)) for tag, name, _ in _COLUMNS]
-        return [(b"HEAD", head), *columns, (b"SAMP", self.envelope_samples)]
+        return list(zip(_TAGS, (head, *_columns_of(self), self.envelope_samples), strict=True))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Program:
@@ -228,15 +230,11 @@ class Program:
         program.verify()
         return program
 
-    @property
+    @cached_property
     def hash(self) -> bytes:
         """Identity: 32-byte blake2b of the canonical body."""
-        found = self._made.get("hash")
-        if found is None:
-            packed = self._made.get("bytes")
-            identity = _container.identity_of(self._sections()) if packed is None else _container.identity(packed)
-            found = self._made["hash"] = identity
-        return found
+        packed = self._kept_bytes()
+        return _container.identity_of(self._sections()) if packed is None else _container.identity(packed)
 
     def text(self) -> str:
         """Return one line per frame, event and flow instruction."""

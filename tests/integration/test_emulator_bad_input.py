@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -82,14 +82,14 @@ def with_events(change):
     program = toys.excited()
     events = program.events.copy()
     change(events)
-    return replace(program, events=events)
+    return msgspec.structs.replace(program, events=events)
 
 
 def with_frames(ports):
     program = toys.excited()
     frames = program.frames.copy()
     frames["port"] = ports
-    return replace(program, frames=frames)
+    return msgspec.structs.replace(program, frames=frames)
 
 
 def loud():
@@ -99,7 +99,7 @@ def loud():
     frames = program.frames.copy()
     frames["port"][toys.READOUT] = 0
     frames["ftw"][toys.READOUT] = frames["ftw"][toys.DRIVE]
-    return replace(program, frames=frames)
+    return msgspec.structs.replace(program, frames=frames)
 
 
 def overlapping():
@@ -109,7 +109,7 @@ def overlapping():
     doubled["start_ticks"][1] = 20
     blocks = program.blocks.copy()
     blocks["n_events"] = 2
-    return replace(program, events=doubled, blocks=blocks)
+    return msgspec.structs.replace(program, events=doubled, blocks=blocks)
 
 
 @pytest.mark.parametrize("kept", [0, 3, 40, 200, -1])
@@ -131,7 +131,7 @@ def capture_without_resonator():
     """The capture listens on the drive port."""
     program = with_frames([0, 1, 0])
     order = np.lexsort((program.events["start_ticks"], program.frames["port"][program.events["frame"]]))
-    return replace(program, events=program.events[order])
+    return msgspec.structs.replace(program, events=program.events[order])
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,6 @@ def test_a_request_beyond_the_memory_is_refused_before_it_starts(client):
     program = toys.program([([toys.capture(0, 0)], window)], [toys.PLAY, toys.END])
     events = program.events.copy()
     events["length_ticks"] = window
-    long = replace(program, events=events)
+    long = msgspec.structs.replace(program, events=events)
     with pytest.raises(InstrumentFault, match=r"mode trace need \d+ bytes, the board has .*QC-CMP-RESOURCE"):
         try_to_play(client, long, capture_mode="trace")

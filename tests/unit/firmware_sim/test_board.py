@@ -121,7 +121,7 @@ def test_block_may_be_fetched_again_until_the_next_is_asked_for(loaded, changed)
 def test_a_port_that_would_play_for_too_much_of_the_time_is_refused(board):
     drive, *others = toys.setup().ports
     setup = replace(toys.setup(), ports=(msgspec.structs.replace(drive, max_duty=0.01), *others))
-    program = replace(toys.excited(), setup_hash=setup.hash)
+    program = msgspec.structs.replace(toys.excited(), setup_hash=setup.hash)
     board.configure(setup.to_bytes())
     board.load([program.to_bytes()])
     run = run_of(setup_hash=setup.hash.hex(), program_hash=program.hash.hex(), patch_hash="", n_bindings=1)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 from qiskit import QuantumCircuit
 from qiskit.circuit import Instruction, Parameter
 
@@ -53,7 +54,7 @@ def test_columns_are_read_only():
 )
 def test_an_inconsistent_gate_program_is_refused(name, index, value, message):
     program = gates()
-    broken = replace(program, instructions=changed(program.instructions, name, index, value))
+    broken = structs.replace(program, instructions=changed(program.instructions, name, index, value))
     with pytest.raises(CompileError, match=message):
         broken.verify()
 
@@ -61,7 +62,7 @@ def test_an_inconsistent_gate_program_is_refused(name, index, value, message):
 def test_segments_must_cover_the_instructions():
     program = gates()
     with pytest.raises(CompileError, match="segments cover"):
-        replace(program, segments=changed(program.segments, "count", 0, 3)).verify()
+        structs.replace(program, segments=changed(program.segments, "count", 0, 3)).verify()
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_segments_must_cover_the_instructions():
 )
 def test_an_inconsistent_pulse_program_is_refused(table, name, index, value, message):
     pulses = schedule(gates(), trio.calibration())
-    broken = replace(pulses, **{table: changed(getattr(pulses, table), name, index, value)})
+    broken = structs.replace(pulses, **{table: changed(getattr(pulses, table), name, index, value)})
     with pytest.raises(CompileError, match=message):
         broken.verify()
 
@@ -93,13 +94,13 @@ def test_frames_on_ports_that_do_not_exist_are_refused():
     pulses = schedule(gates(), trio.calibration())
     voices = replace(pulses.voices, frames=changed(pulses.frames, "port", 0, 9))
     with pytest.raises(CompileError, match="frames have ports"):
-        replace(pulses, voices=voices).verify()
+        structs.replace(pulses, voices=voices).verify()
 
 
 def test_blocks_off_their_grid_are_refused():
     pulses = schedule(gates(), trio.calibration())
     with pytest.raises(CompileError, match="blocks are on their grid"):
-        replace(pulses, block_ticks=pulses.block_ticks + 1).verify()
+        structs.replace(pulses, block_ticks=pulses.block_ticks + 1).verify()
 
 
 def opened():
@@ -131,4 +132,4 @@ def test_open_values_and_tunes_are_read_only_and_consistent():
 def test_inconsistent_open_values_are_refused(change, message):
     pulses = opened()
     with pytest.raises(CompileError, match=message):
-        replace(pulses, **change(pulses)).verify()
+        structs.replace(pulses, **change(pulses)).verify()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import numpy as np
 import pytest
 
@@ -65,7 +64,7 @@ def edited(column: str, index: int, field: str, value: object) -> Program:
     base = program()
     copy = getattr(base, column).copy()
     copy[index][field] = value
-    return dataclasses.replace(base, **{column: copy})
+    return msgspec.structs.replace(base, **{column: copy})
 
 
 def test_a_program_survives_the_wire() -> None:

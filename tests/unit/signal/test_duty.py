@@ -28,7 +28,7 @@ def program(blocks, flow):
     events = [toys.play(start, frame, 0, length) for block in blocks for start, length, frame in block]
     firsts = np.cumsum([0, *map(len, blocks)])
     rows = [(first, len(block), 100) for first, block in zip(firsts, blocks, strict=False)]
-    return replace(
+    return msgspec.structs.replace(
         toys.excited(),
         frames=FRAMES,
         events=np.array(events, EVENT),

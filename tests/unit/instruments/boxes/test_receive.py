@@ -1,7 +1,6 @@
 """Records become registers as the signal equation says."""
 
-import dataclasses
-
+import msgspec
 import numpy as np
 import pytest
 
@@ -18,7 +17,7 @@ def program():
     made = toys.program(blocks, toys.excited().flow, n_captures=2, n_clbits=2)
     captures = made.captures.copy()
     captures["clbit"] = 0
-    return dataclasses.replace(made, captures=captures)
+    return msgspec.structs.replace(made, captures=captures)
 
 
 WINDOWS = (CaptureWindow(0, 100, 400, 7 << 30, 99), CaptureWindow(1, 600, 400, 7 << 30, 12345))
