@@ -34,22 +34,22 @@ _LONGEST_TURNS: Final = 2.0**20
 
 
 @njit(**JIT)
-def count_actions(rows: Records, sites: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
-    """Count what a program plays.
+def count_actions(rows: Records, sites: NDArray[np.int64]) -> tuple[int, int, int]:
+    """Return how many plays, captures and open rows a program has.
 
     Args:
         rows: dtype ``qctrl.ir.INSTRUCTION``.
         sites: Table of sites.
-        counts: Out: plays, captures, open rows.
     """
-    counts[:] = 0
+    n_plays = n_captures = n_open = np.int64(0)
     for i in range(rows.shape[0]):
         site = rows[i].site
         if site >= 0:
-            counts[0] += sites[site, N_PLAYS]
-            counts[1] += sites[site, N_CAPTURES]
+            n_plays += sites[site, N_PLAYS]
+            n_captures += sites[site, N_CAPTURES]
             if rows[i].expression >= 0:
-                counts[2] += 1
+                n_open += 1
+    return n_plays, n_captures, n_open
 
 
 @njit(**JIT)
@@ -258,8 +258,8 @@ def schedule_blocks(
     amplitudes: NDArray[np.float64],
     frame_group: NDArray[np.int64],
     barrier_qubits: NDArray[np.int32],
-    clock: NDArray[np.int64],
-    groups: NDArray[np.int64],
+    n_resources: int,
+    n_groups: int,
     plays: Records,
     captures: Records,
     open_rows: Records,
@@ -280,8 +280,8 @@ def schedule_blocks(
         amplitudes: By action.
         frame_group: Group of each frame.
         barrier_qubits: What barriers refer to.
-        clock: Scratch, one per resource.
-        groups: Scratch, shape ``(2, n_groups)``.
+        n_resources: How many there are.
+        n_groups: Groups of frames that share their phase.
         plays: Out: dtype ``qctrl.ir.PLAY``.
         captures: Out: dtype ``qctrl.ir.CAPTURE``.
         open_rows: Out: dtype ``qctrl.ir.ROW``.
@@ -291,7 +291,7 @@ def schedule_blocks(
     Returns:
         The number of shifts.
     """
-    counts = np.zeros(5, np.int64)
+    counts, clock, groups = np.zeros(5, np.int64), np.empty(n_resources, np.int64), np.empty((2, n_groups), np.int64)
     open_rows[0].previous = 0
     open_rows[0].expression = -1
     counts[2] = 1

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 Records: TypeAlias = Any
 """A structured array; Numba reads fields as attributes, which NumPy's types do not know."""
 
-# What the packer reports.
-PLAY_OFF_GRID, CAPTURE_OFF_GRID, BAD_AMPLITUDE, BEYOND_PEAK, UNSORTED = range(5)
-
 _PLAY_EVENT, _CAPTURE_EVENT, _SHIFT_EVENT = int(EventOp.PLAY), int(EventOp.CAPTURE), int(EventOp.SHIFT_PHASE)
 _TUNE_EVENT, _BY_GAIN, _BY_FREQUENCY = int(EventOp.SET_FREQUENCY), int(RowField.GAIN), int(RowField.FREQUENCY)
 _SLACK: Final = 1e-9
@@ -146,17 +143,15 @@ def _put_plays(
     envelope_of: NDArray[np.int64],
     cursor: NDArray[np.int64],
     events: Records,
-    faults: NDArray[np.int64],
-) -> None:
-    has_rows = play_rows.shape[0] > 0
+) -> bool:
+    """Write the plays of a block; return whether they start on their grids, at amplitudes up to 1."""
+    has_rows, is_good = play_rows.shape[0] > 0, True
     for k in range(first, last):
         play = plays[k]
         port = frame_port[play.frame]
         grid, start = port_grid[port], play.start_ticks * ratio
-        if start % grid != 0 and faults[PLAY_OFF_GRID] < 0:
-            faults[PLAY_OFF_GRID] = k
-        if not abs(play.amplitude) <= 1.0 and faults[BAD_AMPLITUDE] < 0:
-            faults[BAD_AMPLITUDE] = k
+        is_good &= start % grid == 0
+        is_good &= abs(play.amplitude) <= 1.0  # false for NaN
         event = events[cursor[port]]
         cursor[port] += 1
         _begin(event, _PLAY_EVENT, play, start)
@@ -168,6 +163,7 @@ def _put_plays(
         if has_rows and play_rows[k] != 0:
             event.row_field = _BY_GAIN
             event.value_row = play_rows[k]
+    return is_good
 
 
 @njit(**JIT)
@@ -181,14 +177,14 @@ def _put_captures(
     cursor: NDArray[np.int64],
     events: Records,
     windows: Records,
-    faults: NDArray[np.int64],
-) -> None:
+) -> bool:
+    """Write the captures of a block; return whether they start on their grids."""
+    is_good = True
     for k in range(first, last):
         capture = captures[k]
         port = frame_port[capture.frame]
         grid, start = port_grid[port], capture.start_ticks * ratio
-        if start % grid != 0 and faults[CAPTURE_OFF_GRID] < 0:
-            faults[CAPTURE_OFF_GRID] = k
+        is_good &= start % grid == 0
         event = events[cursor[port]]
         cursor[port] += 1
         _begin(event, _CAPTURE_EVENT, capture, start)
@@ -201,6 +197,7 @@ def _put_captures(
         window.clbit = capture.clbit
         window.index = k
         window.zero = 0
+    return is_good
 
 
 @njit(**JIT)
@@ -240,8 +237,8 @@ def look_through(events: Records, first: int, last: int, peaks: NDArray[np.float
 
 
 @njit(**JIT)
-def _first_beyond(port_peak: NDArray[np.float64], port_limit: NDArray[np.float64]) -> int:
-    """Return the first port that may go beyond its limit, -1 for none."""
+def _is_within(port_peak: NDArray[np.float64], port_limit: NDArray[np.float64]) -> bool:
+    """Return whether no port may go beyond its limit."""
     for port in range(port_peak.shape[0]):
         # A port that plays nothing is not looked at: its idle level was checked with the setup.
         need = max(
@@ -249,8 +246,8 @@ def _first_beyond(port_peak: NDArray[np.float64], port_limit: NDArray[np.float64
             port_limit[port, 2] * port_peak[port] + port_limit[port, 3],
         )
         if port_peak[port] > 0 and not need <= port_limit[port, 4] + _SLACK:
-            return port
-    return -1
+            return False
+    return True
 
 
 @njit(**JIT)
@@ -271,9 +268,6 @@ def pack_events(
     events: Records,
     blocks: Records,
     windows: Records,
-    ports: NDArray[np.int64],
-    port_peak: NDArray[np.float64],
-    faults: NDArray[np.int64],
 ) -> bool:
     """Pack a pulse program's events in the order of the wire: block, port, start, shifts first, frame.
 
@@ -296,21 +290,16 @@ def pack_events(
         events: Out: dtype ``qctrl.protocol.EVENT``.
         blocks: Out: dtype ``qctrl.protocol.BLOCK``.
         windows: Out: dtype ``qctrl.protocol.CAPTURE``.
-        ports: Scratch, shape ``(2, n_ports)``.
-        port_peak: Scratch, shape ``(n_ports,)``.
-        faults: Out: first play and first capture off their grid, first bad amplitude, first port beyond its limit,
-            whether the events are left unsorted; -1 for none.
 
     Returns:
-        Whether there is no fault.
+        Whether all starts are on their grids, all amplitudes and ports within their limits, and all events in order.
     """
-    faults[:] = -1
-    port_peak[:] = 0.0
-    count, cursor = ports[0], ports[1]
-    count[:] = 0
+    n_ports = port_grid.shape[0]
+    count, cursor, port_peak = np.zeros(n_ports, np.int64), np.empty(n_ports, np.int64), np.zeros(n_ports)
     active = np.empty((2, frame_port.shape[0] + 1), np.float64)
     budget = np.int64(64) * events.shape[0] + 1_000_000
     p = c = s = u = done = 0
+    is_good = True
     for block in range(blocks.shape[0]):
         p_end = _count(plays, p, block, frame_port, count)
         c_end = _count(captures, c, block, frame_port, count)
@@ -321,10 +310,10 @@ def pack_events(
             cursor[port] = done
             done += count[port]
         _put_tunes(tunes, u, u_end, frame_port, cursor, events)
-        _put_plays(
-            plays, p, p_end, play_rows, ratio, frame_port, frame_rate, port_grid, envelope_of, cursor, events, faults
+        is_good &= _put_plays(
+            plays, p, p_end, play_rows, ratio, frame_port, frame_rate, port_grid, envelope_of, cursor, events
         )
-        _put_captures(captures, c, c_end, ratio, frame_port, port_grid, cursor, events, windows, faults)
+        is_good &= _put_captures(captures, c, c_end, ratio, frame_port, port_grid, cursor, events, windows)
         _put_shifts(shifts, s, s_end, block_ticks[block], frame_port, cursor, events)
         for port in range(count.shape[0]):
             start, end = cursor[port] - count[port], cursor[port]
@@ -332,7 +321,7 @@ def pack_events(
             if not is_neat:
                 budget = sort_events(events, start, end, budget)
                 if budget < 0:
-                    faults[UNSORTED] = 1
+                    is_good = False
                 else:
                     peak = peak_of_port(events, start, end, peaks, active)
             port_peak[port] = max(port_peak[port], peak)
@@ -341,5 +330,4 @@ def pack_events(
         blocks[block].n_events = done - first
         blocks[block].length_ticks = block_ticks[block]
         p, c, s, u = p_end, c_end, s_end, u_end
-    faults[BEYOND_PEAK] = _first_beyond(port_peak, port_limit)
-    return faults.max() < 0
+    return is_good and _is_within(port_peak, port_limit)

@@ -146,10 +146,8 @@ def _packed(
 ) -> tuple[NDArray[np.void], NDArray[np.void], NDArray[np.void]]:
     """Return events, blocks and captures; ``clock`` is the ratio of ticks, and the blocks' lengths."""
     ratio, block_ticks = clock
-    n_ports = len(rack.grid_ticks)
     events = np.empty(n_events(pulses), dtype=EVENT)
     blocks, windows = np.empty(len(block_ticks), dtype=BLOCK), np.empty(len(pulses.captures), dtype=CAPTURE)
-    faults = np.empty(5, dtype=np.int64)
     is_good = _pack_kernels.pack_events(
         pulses.plays,
         pulses.captures,
@@ -167,9 +165,6 @@ def _packed(
         events,
         blocks,
         windows,
-        np.empty((2, n_ports), dtype=np.int64),
-        np.empty(n_ports),
-        faults,
     )
     if not is_good:
         _explain(pulses, rack, wired, table, ratio)

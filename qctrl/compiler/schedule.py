@@ -39,9 +39,7 @@ def schedule(gates: GateProgram, calibration: Calibration, *, method: Method = "
     """
     blocks = split_blocks(gates, calibration)
     tables = site_tables(blocks.sites, calibration)
-    counts = np.empty(3, dtype=np.int64)
-    _kernels.count_actions(blocks.instructions, tables.sites, counts)
-    n_plays, n_captures, n_rows = counts.tolist()
+    n_plays, n_captures, n_rows = _kernels.count_actions(blocks.instructions, tables.sites)
     n_rows += count_open_shifts(blocks.instructions, tables)
     check_rows(blocks, tables, n_rows + 1)
     n_frames, n_open = len(tables.frame_group), _n_open(blocks)
@@ -60,8 +58,8 @@ def schedule(gates: GateProgram, calibration: Calibration, *, method: Method = "
         tables.amplitudes,
         tables.frame_group,
         gates.barrier_qubits,
-        np.empty(gates.n_qubits + n_frames, dtype=np.int64),
-        np.empty((2, tables.n_groups), dtype=np.int64),
+        gates.n_qubits + n_frames,
+        tables.n_groups,
         plays,
         captures,
         rows,
