@@ -34,7 +34,7 @@ _LONGEST_TURNS: Final = 2.0**20
 
 
 @njit(**JIT)
-def count_actions(rows: Records, sites: NDArray[np.int64]) -> tuple[int, int, int]:
+def count_actions(rows: Records, sites: NDArray[np.int64]) -> tuple[Any, Any, Any]:
     """Return how many plays, captures and open rows a program has.
 
     Args:

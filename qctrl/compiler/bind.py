@@ -44,10 +44,10 @@ def bind(program: CompiledProgram, values: ArrayLike) -> Patch:
     if _kernels.bind_rows(angles_rad, plan.column, plan.previous, words) >= 0:
         _refuse(program, columns)
     if program.values:
-        behind = np.stack([value.words(columns, program.parameters) for value in program.values], axis=1)
+        behind = [value.words(columns, program.parameters)[:, None] for value in program.values]
+        words = np.concatenate([words, *behind], axis=1)
         for bound in program.bounds:
-            bound.check(behind)
-        words = np.concatenate([words, behind], axis=1)
+            bound.check(words[:, len(plan.column) :])
     words.flags.writeable = False
     return Patch(program.program.hash, words)
 

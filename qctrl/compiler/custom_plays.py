@@ -37,7 +37,7 @@ class Opened(NamedTuple):
 
 def count_open_shifts(instructions: NDArray[np.void], tables: SiteTables) -> int:
     """Return how many rows the custom gates of a program open."""
-    if tables.custom is None:
+    if tables.custom is None or not tables.custom.has_open_shifts:
         return 0
     site = instructions["site"]
     return int(tables.custom.open_shifts[site[site >= 0]].sum())
@@ -57,16 +57,19 @@ def open_plays(
     if custom is None:
         return Opened(plays, expressions, (), _NO_VALUES, _NO_TUNES)
     n_expressions = len(expressions)
-    marked = rows["expression"] <= _kernels.FIRST_OF_SITES
-    rows["expression"][marked] = n_expressions + _kernels.FIRST_OF_SITES - rows["expression"][marked]
-    is_tune = plays["envelope"] == TUNE_MARK
-    tunes = _tunes(plays[is_tune], custom)
-    plays = plays[~is_tune]
-    is_open = plays["amplitude"] >= OPEN_AMPLITUDE
-    play_values = _NO_VALUES
+    if custom.has_open_shifts:
+        numbers = rows["expression"]
+        marked = numbers <= _kernels.FIRST_OF_SITES
+        numbers[marked] = n_expressions + _kernels.FIRST_OF_SITES - numbers[marked]
+    tunes, play_values = _NO_TUNES, _NO_VALUES
+    if len(custom.tunes):
+        is_tune = plays["envelope"] == TUNE_MARK
+        tunes, plays = _tunes(plays[is_tune], custom), plays[~is_tune]
+    amplitudes = plays["amplitude"]
+    is_open = amplitudes >= OPEN_AMPLITUDE
     if is_open.any():
-        play_values = np.where(is_open, plays["amplitude"] - OPEN_AMPLITUDE, -1).astype(np.int32)
-        plays["amplitude"][is_open] = 0.0
+        play_values = np.where(is_open, amplitudes - OPEN_AMPLITUDE, -1).astype(np.int32)
+        amplitudes[is_open] = 0.0
     for column in (tunes, play_values):
         column.setflags(write=False)
     values = tuple(value._replace(expression=n_expressions + value.expression) for value in custom.values)

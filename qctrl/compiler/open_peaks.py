@@ -58,12 +58,13 @@ def peak_bounds(pulses: PulseProgram, rack: Rack, wired: Wired, table: EnvelopeT
     """Return the bounds that binding must check, in the order of ports; none where no open amplitude overlaps."""
     if len(pulses.play_values) == 0:
         return ()
-    ports = wired.frame_port[pulses.plays["frame"]]
-    peaks = table.peaks[table.number[pulses.plays["envelope"], wired.frame_rate[pulses.plays["frame"]]]]
+    frames = pulses.plays["frame"]
+    ports = wired.frame_port[frames]
+    peaks = table.peaks[table.number[pulses.plays["envelope"], wired.frame_rate[frames]]]
     found: list[PeakBound] = []
-    for port in np.unique(ports[pulses.play_values >= 0]).tolist():
-        moments = _moments(pulses, np.flatnonzero(ports == port), peaks)
-        if moments:
+    for port in sorted(set(ports[pulses.play_values >= 0].tolist())):
+        plays = np.flatnonzero(ports == port)
+        if len(plays) > 1 and (moments := _moments(pulses, plays, peaks)):
             fixed, share = (np.array(column) for column in zip(*moments, strict=True))
             i, i0, q, q0, highest = rack.limits[port].tolist()
             found.append(PeakBound(rack.setup.ports[port].name, fixed, share, (i, i0, q, q0, highest)))

@@ -82,9 +82,10 @@ def bind_values(pulses: PulseProgram, rack: Rack, wired: Wired, table: EnvelopeT
     """Return the open values of a program with the limits of the rack."""
     peaks = np.zeros(len(pulses.values))
     if len(pulses.play_values):
-        plays = pulses.plays[pulses.play_values >= 0]
-        heights = table.peaks[table.number[plays["envelope"], wired.frame_rate[plays["frame"]]]]
-        np.maximum.at(peaks, pulses.play_values[pulses.play_values >= 0], heights)
+        is_open = pulses.play_values >= 0
+        envelopes, frames = pulses.plays["envelope"][is_open], pulses.plays["frame"][is_open]
+        heights = table.peaks[table.number[envelopes, wired.frame_rate[frames]]]
+        np.maximum.at(peaks, pulses.play_values[is_open], heights)
     return tuple(_bound(value, pulses, rack, peak) for value, peak in zip(pulses.values, peaks.tolist(), strict=True))
 
 

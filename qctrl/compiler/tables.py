@@ -71,6 +71,8 @@ class CustomTables:
     """dtype ``qctrl.ir.TUNE``: frequencies and values by number of the mark."""
     open_shifts: NDArray[np.int64]
     """Rows that each site opens."""
+    has_open_shifts: bool
+    """Whether any site opens one."""
 
 
 def site_tables(gates: tuple[GateSite, ...], calibration: Calibration) -> SiteTables:
@@ -217,11 +219,13 @@ class _Index:
         tunes = np.zeros(len(self._tunes), dtype=TUNE)
         for row, (frequency_hz, value) in zip(tunes, self._tunes, strict=True):
             row["frequency_hz"], row["value"] = math.nan if frequency_hz == _BACK_HZ else frequency_hz, value
+        open_shifts = [each.count(_kernels.OPEN_SHIFT) for each in kinds]
         return CustomTables(
             expressions=tuple(self._expressions),
             values=tuple(self._open),
             tunes=tunes,
-            open_shifts=np.array([each.count(_kernels.OPEN_SHIFT) for each in kinds], dtype=np.int64),
+            open_shifts=np.array(open_shifts, dtype=np.int64),
+            has_open_shifts=any(open_shifts),
         )
 
     def voices(self) -> Voices:
