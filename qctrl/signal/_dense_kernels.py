@@ -17,18 +17,18 @@ from qctrl.signal import _kernels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Columns of the table of responses: place in the store, tuning word that the response was made for.
-PLACE, FTW = range(2)
-SLOT_COLUMNS: Final = 2
-SCRATCH: Final = 0
-"""The slot that every play without one of its own overwrites."""
+# Columns of the table of responses: place in the store, tuning word that the response was made for, whether the block
+# has played it.
+PLACE, FTW, USED = range(3)
+SLOT_COLUMNS: Final = 3
+TAIL: Final = 0
+"""The slot of what the block before still owed, never ready for a play; in place of a slot for plays that have none."""
 STALE: Final = -(2**63)
 """In place of a tuning word: nothing is there yet."""
-# Flags of the state: place of the response that still owes its tail, or -1, and its length; whether ``tail`` has any.
-OWING, LENGTH, PENDING = range(3)
-FLAGS: Final = 3
+# Flags of the state: place of the response that still owes its tail, or -1, and its length.
+OWING, LENGTH = range(2)
 MOST_SECTIONS: Final = 2
-"""A line with more takes the way of one operation after the other."""
+"""A line with more is always corrected stage by stage."""
 _ROW: Final = np.uintp(_kernels.CHUNK)
 """Where the second mode begins."""
 _MARGIN: Final = 1.0 + 1e-12
@@ -42,7 +42,7 @@ def _is_ready(events: NDArray[np.void], k: int, last_tick: int, slot: int, ftw: 
     while following < events.size and events[following]["op"] != _kernels.PLAY:
         following += 1
     alone = following == events.size or int(np.int64(events[following]["start_ticks"])) >= last_tick
-    return alone and slot != SCRATCH and slots[slot, FTW] == ftw
+    return alone and slot != TAIL and slots[slot, FTW] == ftw
 
 
 @njit(inline="always", **JIT)
@@ -117,9 +117,9 @@ def play_plain(
         words: Words of the open slots.
         frames: Frame registers.
         envelopes: Envelopes.
-        slots: See ``_line_kernels.Bank``.
+        slots: See ``responses.Bank``.
         peaks: Largest level that each response can reach at gain 1: the range is checked once per play.
-        store: See ``_line_kernels.Bank``.
+        store: See ``responses.Bank``.
         numbers: See ``_kernels.Line``.
         out: Samples of the port.
 
@@ -151,6 +151,7 @@ def play_plain(
         if w == 2:
             c = gain * _kernels.unit_phasor(_kernels.play_word(event, start_tick, words, frames))
         _put_codes(silence, w, length, (store, slots[slot, PLACE], length, c), lsb, rounder, (out, w * first))
+        slots[slot, USED] = 1
         k, end = k + 1, first + length
     if k == events.size and most >= 0:
         _put_silence(silent, w, end, out.size // w, out)
@@ -159,50 +160,35 @@ def play_plain(
 
 
 @njit(inline="always", **JIT)
-def _age(
-    powers: NDArray[np.float64],
-    n: int,
-    u: NDArray[np.complex128],
-    inputs: tuple[NDArray[np.float64], int, complex],
-    out: NDArray[np.complex128],
-) -> None:
-    """Set ``out`` to what becomes of a state after ``n`` samples, plus inputs (store, place, factor); may be ``u``."""
-    store, place, c = inputs
-    for row in range(u.size - 1, -1, -1):
-        total = c * complex(store[place + 2 * row], store[place + 2 * row + 1])
-        for column in range(row + 1):
-            total += powers[n, row, column] * u[column]
-        out[row] = total
+def _aged(powers: NDArray[np.float64], n: int, u0: complex, u1: complex) -> tuple[complex, complex]:
+    """Return the states of two sections after ``n`` samples without input."""
+    return powers[n, 0, 0] * u0, powers[n, 1, 0] * u0 + powers[n, 1, 1] * u1
 
 
 @njit(inline="always", **JIT)
-def _turn(numbers: NDArray[np.float64], u: NDArray[np.complex128], m: int) -> tuple[float, float]:
-    """Return a state after the mixer matrix; nothing if there are not as many sections."""
-    if m >= u.size:
-        return 0.0, 0.0
-    x = numbers[_kernels.M00] * u[m].real + numbers[_kernels.M01] * u[m].imag
-    y = numbers[_kernels.M10] * u[m].real + numbers[_kernels.M11] * u[m].imag
-    return x, y
+def _left(store: NDArray[np.float64], place: int, c: complex) -> tuple[complex, complex]:
+    """Return the states that a response, or its tail, turned by ``c`` leaves."""
+    return c * complex(store[place], store[place + 1]), c * complex(store[place + 2], store[place + 3])
 
 
 @njit(inline="always", **JIT)
-def _forget(u: NDArray[np.complex128]) -> bool:
-    """Whether nothing can be seen any more of a state; then it is cleared."""
-    for m in range(u.size):
-        if abs(u[m].real) + abs(u[m].imag) > _kernels.SETTLED:
-            return False
-    u[:] = 0.0
-    return True
+def _size(u: complex) -> float:
+    return abs(u.real) + abs(u.imag)
 
 
 @njit(inline="always", **JIT)
 def _levels(
-    silence: tuple[float, float], numbers: NDArray[np.float64], u: NDArray[np.complex128]
+    silence: tuple[float, float], numbers: NDArray[np.float64], u0: complex, u1: complex
 ) -> tuple[float, float, float, float, float, float]:
-    """Return I and Q of silence and of the states of two sections."""
-    x0, y0 = _turn(numbers, u, 0)
-    x1, y1 = _turn(numbers, u, 1)
-    return silence[0], silence[1], x0, y0, x1, y1
+    """Return I and Q of silence and of the states of two sections after the mixer matrix."""
+    m00, m01, m10, m11 = (
+        numbers[_kernels.M00],
+        numbers[_kernels.M01],
+        numbers[_kernels.M10],
+        numbers[_kernels.M11],
+    )
+    x0, y0 = m00 * u0.real + m01 * u0.imag, m10 * u0.real + m11 * u0.imag
+    return silence[0], silence[1], x0, y0, m00 * u1.real + m01 * u1.imag, m10 * u1.real + m11 * u1.imag
 
 
 @njit(inline="always", **JIT)
@@ -263,15 +249,6 @@ def _put_filtered(
         out[at + two * j + one] = ((q + rounder) - rounder) * lsb
 
 
-@njit(inline="always", **JIT)
-def _bound(reach: NDArray[np.float64], u: NDArray[np.complex128]) -> float:
-    """Return a level that the state alone cannot exceed."""
-    total = 0.0
-    for m in range(u.size):
-        total += (abs(u[m].real) + abs(u[m].imag)) * reach[m]
-    return total
-
-
 @njit(**JIT)
 def play_filtered(
     at: tuple[int, int, int],
@@ -303,16 +280,16 @@ def play_filtered(
         words: Words of the open slots.
         frames: Frame registers.
         envelopes: Envelopes.
-        slots: See ``_line_kernels.Bank``.
-        peaks: See ``_line_kernels.Bank``.
-        store: See ``_line_kernels.Bank``.
+        slots: See ``responses.Bank``.
+        peaks: See ``responses.Bank``.
+        store: See ``responses.Bank``.
         numbers: See ``_kernels.Line``.
         modes: Output after a state.
         reach: Largest level that follows each state of 1.
         powers: State after a state.
-        u: State of the sections.
-        flags: See ``_line_kernels.State``.
-        factor: See ``_line_kernels.State``.
+        u: States of two sections.
+        flags: See ``line.State``.
+        factor: See ``line.State``.
         out: Samples of the port.
 
     Returns:
@@ -324,8 +301,9 @@ def play_filtered(
     silence = (numbers[_kernels.BASE_I], numbers[_kernels.BASE_Q])
     most = numbers[_kernels.LIMIT] - max(abs(silence[0]), abs(silence[1]))
     silent = ((silence[0] + rounder) - rounder) * lsb, ((silence[w - 1] + rounder) - rounder) * lsb
-    later, follows = np.empty_like(u), modes.reshape(modes.size)
-    while k < events.size and u.size <= MOST_SECTIONS and flags[PENDING] == 0 and most >= 0:
+    follows = modes.reshape(modes.size)
+    u0, u1 = u[0], u[1]
+    while k < events.size and most >= 0:
         event = events[k]
         if event["op"] != _kernels.PLAY:
             _kernels.change_frame(event, words, frames)
@@ -337,7 +315,8 @@ def play_filtered(
         slot = slot_of[k]
         if first < end or not _is_ready(events, k, (first + length) * ticks, slot, ftw, slots):
             break
-        if first > end and flags[OWING] < 0 and _forget(u):
+        if first > end and flags[OWING] < 0 and max(_size(u0), _size(u1)) <= _kernels.SETTLED:
+            u0, u1 = 0j, 0j
             _put_silence(silent, w, end, first, out)
             end = first
         # A pause is a part of the play to come, with gain 0.
@@ -346,45 +325,47 @@ def play_filtered(
         if not owed <= count < powers.shape[0]:
             break
         place, after, split, tail_peak = slots[slot, PLACE], flags[OWING], 0, 0.0
-        for row in range(u.size):
-            later[row] = u[row]
+        v0, v1 = u0, u1
         if after >= 0:
             split, tail_peak = owed, factor[1].real
             after += 2 * w * flags[LENGTH]
-            _age(powers, owed, u, (store, after + 2 * w * owed + 2 * u.size, factor[0]), later)
-        peak = abs(gain) * peaks[slot, 0] + tail_peak + max(_bound(reach, u), _bound(reach, later))
+            v0, v1 = _aged(powers, owed, u0, u1)
+            left0, left1 = _left(store, after + 2 * w * owed + 4, factor[0])
+            v0, v1 = v0 + left0, v1 + left1
+        follow_u = _size(u0) * reach[0] + _size(u1) * reach[1]
+        follow_v = _size(v0) * reach[0] + _size(v1) * reach[1]
+        peak = abs(gain) * peaks[slot, 0] + tail_peak + max(follow_u, follow_v)
         if not peak * _MARGIN <= most:
             break
         c = complex(gain, 0.0)
         if w == 2 and is_play:
             c = gain * _kernels.unit_phasor(_kernels.play_word(event, start_tick, words, frames))
-        if split > 0:
+        # One place in the code, that it is compiled once: first with the tail of the play before, then without.
+        low, levels = 0, _levels(silence, numbers, u0, u1)
+        while low < count:
+            high, tail_row = (split, owed) if low < split else (count, 0)
+            if low == split:
+                levels = _levels(silence, numbers, v0, v1)
             _put_filtered(
-                _levels(silence, numbers, u),
+                levels,
                 w,
-                (0, split),
+                (low, high),
                 (store, place, length, c),
-                (after, owed, factor[0]),
+                (after, tail_row, factor[0]),
                 follows,
                 lsb,
                 rounder,
                 (out, w * end),
             )
-        _put_filtered(
-            _levels(silence, numbers, later),
-            w,
-            (split, count),
-            (store, place, length, c),
-            (place, 0, 0j),
-            follows,
-            lsb,
-            rounder,
-            (out, w * end),
-        )
-        _age(powers, count - split, later, (store, place + 2 * w * (length + owed), c), u)
+            low = high
+        u0, u1 = _aged(powers, count - split, v0, v1)
+        left0, left1 = _left(store, place + 2 * w * (length + owed), c)
+        u0, u1 = u0 + left0, u1 + left1
         flags[OWING] = place if is_play and owed > 0 else -1
         if is_play:
             flags[LENGTH], factor[0], factor[1] = length, c, abs(gain) * peaks[slot, 1]
+            slots[slot, USED] = 1
             k += 1
         end += count
+    u[0], u[1] = u0, u1
     return k, end

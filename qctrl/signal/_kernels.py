@@ -65,14 +65,11 @@ class Line(NamedTuple):
     """Shape ``(m, SECTION_COLUMNS)``."""
     taps: NDArray[np.float64]
     modes: NDArray[np.float64]
-    """Output following a unit in state k, and, last, following a unit input; shape ``(max(m, 2) + 1, CHUNK)``. Rows
-    that no section needs are zero."""
+    """Output following a unit in state k, shape ``(max(m, 2), CHUNK)``; zeros where there is no section."""
     reach: NDArray[np.float64]
-    """Largest level that follows a unit in each state, after the mixer matrix, in codes; shape ``(m,)``."""
+    """Largest level that follows a unit in each state, after the mixer matrix, in codes; shape ``(max(m, 2),)``."""
     powers: NDArray[np.float64]
-    """State n samples after a state, shape ``(chunk + 1, m, m)``, lower triangles."""
-    drives: NDArray[np.float64]
-    """State n + 1 samples after a unit input, shape ``(chunk, m)``."""
+    """State n samples after a state, lower triangles, shape ``(CHUNK + 1, n, n)`` with n the number of modes."""
 
 
 @njit(**JIT)
@@ -145,13 +142,17 @@ def superpose(
     events: NDArray[np.void],
     words: NDArray[np.uint32],
     start_tick: int,
-    line: Line,
+    shape: tuple[int, int],
     frames: NDArray[np.int64],
     envelopes: NDArray[np.void],
     samples: NDArray[np.complex128],
     out: NDArray[np.float64],
 ) -> None:
-    """Add the plays of one port to ``out``, before the Setup is applied; bring its frames to the block's end."""
+    """Add the plays of one port to ``out``, before the Setup is applied; bring its frames to the last event.
+
+    ``shape`` is floats per sample and ticks per sample.
+    """
+    width, ticks = shape
     for k in range(events.size):
         event = events[k]
         if event["op"] != PLAY:
@@ -159,14 +160,14 @@ def superpose(
             continue
         envelope = envelopes[event["target"]]
         place, length = int(np.int64(envelope["offset"])), int(np.int64(envelope["length"]))
-        first = int(np.int64(event["start_ticks"])) // line.ticks
+        first = int(np.int64(event["start_ticks"])) // ticks
         gain = play_gain(event, words)
-        if line.width == 1:
+        if width == 1:
             for j in range(length):
                 out[first + j] += gain * samples[place + j].real
             continue
         word = play_word(event, start_tick, words, frames)
-        step = (int(frames[event["frame"], F_FTW]) * line.ticks) & MASK_48
+        step = (int(frames[event["frame"], F_FTW]) * ticks) & MASK_48
         for j in range(length):
             sample = gain * samples[place + j] * unit_phasor(word)
             out[2 * (first + j)] += sample.real
@@ -218,13 +219,17 @@ def mix_iq(
 @njit(**JIT)
 def predistort_fir(taps: NDArray[np.float64], tail: NDArray[Any], x: NDArray[Any], out: NDArray[Any]) -> None:
     """Convolve ``x`` into ``out``, longer than ``x`` by ``tail``; the tail of before is added, that of now kept."""
-    out[: tail.size] = tail
-    out[tail.size :] = 0.0
+    # In loops: Numba takes three seconds to compile the error of an array assigned to a slice that it does not fit.
+    for k in range(tail.size):
+        out[k] = tail[k]
+    for k in range(tail.size, out.size):
+        out[k] = 0.0
     for j in range(taps.size):
         tap = taps[j]
         for k in range(x.size):
             out[k + j] += tap * x[k]
-    tail[:] = out[x.size :]
+    for k in range(tail.size):
+        tail[k] = out[x.size + k]
 
 
 @njit(**JIT)
@@ -279,52 +284,3 @@ def finish(limit: float, lsb: float, x: NDArray[np.float64]) -> int:
     for k in range(x.size):
         x[k] = rounded(x[k]) * lsb
     return -1
-
-
-# ---- the response of a whole line to one envelope
-
-
-@njit(**JIT)
-def _put_rows(numbers: NDArray[np.float64], width: int, x: NDArray[np.complex128], rows: NDArray[np.float64]) -> None:
-    """Write I and Q of ``x``, then of ``i x``, after the mixer matrix, each as a row; only I if ``width`` is 1."""
-    n = x.size
-    for k in range(n):
-        re, im = x[k].real, x[k].imag
-        rows[k] = numbers[M00] * re + numbers[M01] * im
-        rows[width * n + k] = numbers[M01] * re - numbers[M00] * im
-        if width == 2:
-            rows[n + k] = numbers[M10] * re + numbers[M11] * im
-            rows[3 * n + k] = numbers[M11] * re - numbers[M10] * im
-
-
-@njit(**JIT)
-def _put_complex(x: NDArray[np.complex128], out: NDArray[np.float64]) -> None:
-    for k in range(x.size):
-        out[2 * k] = x[k].real
-        out[2 * k + 1] = x[k].imag
-
-
-@njit(**JIT)
-def respond(line: Line, envelope: NDArray[np.complex128], ftw: int, work: Any, response: NDArray[np.float64]) -> None:
-    """Write the response of a line to an envelope whose carrier starts at phase 0."""
-    length, m, owed = envelope.size, line.sections.shape[0], max(line.taps.size - 1, 0)
-    x, u = work[: length + owed], work[length + owed : length + owed + m]
-    x[:] = 0.0
-    step, word = (int(ftw) * line.ticks) & MASK_48, 0
-    for k in range(length):
-        sample = complex(envelope[k].real, 0.0) if line.width == 1 else envelope[k] * unit_phasor(word)
-        word = (word + step) & MASK_48
-        if line.taps.size == 0:
-            x[k] = sample
-        for j in range(line.taps.size):
-            x[k + j] += line.taps[j] * sample
-    ends = 2 * line.width * (length + owed)
-    _put_complex(x[length:], response[ends + 4 * m :])
-    u[:] = 0.0
-    predistort_iir(line.sections, u, x[:length])
-    _put_complex(u, response[ends:])
-    u[:] = 0.0
-    predistort_iir(line.sections, u, x[length:])
-    _put_complex(u, response[ends + 2 * m :])
-    _put_rows(line.numbers, line.width, x[:length], response)
-    _put_rows(line.numbers, line.width, x[length:], response[2 * line.width * length :])

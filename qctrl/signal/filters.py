@@ -1,4 +1,4 @@
-"""Predistortion of one port: coefficients of its sections, and what follows a state or an input of them."""
+"""Predistortion of one port: coefficients of its sections, and what follows a state of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qctrl.errors import ProtocolError
 from qctrl.signal import _kernels
+from qctrl.signal._dense_kernels import MOST_SECTIONS
 from qctrl.signal._kernels import CHUNK
 
 
@@ -54,9 +55,9 @@ def predistortion_section(amplitude: float, tau_s: float, sample_s: float) -> tu
 
 @lru_cache(maxsize=256)
 def decay_tables(iir: tuple[tuple[float, float], ...], sample_s: float) -> tuple[NDArray[np.float64], ...]:
-    """Return (sections, modes, powers, drives) of a port's sections, as ``_kernels.Line`` names them; read-only.
+    """Return (sections, modes, powers) of a port's sections, as ``_kernels.Line`` names them; read-only.
 
-    The sections in series are one linear system ``u[n+1] = A u[n] + B x[n]``, ``y[n] = C u[n] + D x[n]``.
+    The sections in series are one linear system; without input, ``u[n+1] = A u[n]`` and ``y[n] = C u[n]``.
 
     Args:
         iir: (amplitude, time constant in seconds) of each section.
@@ -68,8 +69,10 @@ def decay_tables(iir: tuple[tuple[float, float], ...], sample_s: float) -> tuple
     sections = np.array(
         [predistortion_section(amplitude, tau_s, sample_s) for amplitude, tau_s in iir], dtype=np.float64
     ).reshape(-1, _kernels.SECTION_COLUMNS)
-    count = len(sections)
-    a, b, c, d = _system(sections)
+    idle = np.zeros((max(MOST_SECTIONS - len(sections), 0), _kernels.SECTION_COLUMNS))
+    idle[:, _kernels.DIRECT] = 1.0
+    a, c = _system(np.concatenate((sections, idle)))
+    count = len(c)
     powers = np.zeros((CHUNK + 1, count, count))
     powers[0] = np.eye(count)
     known = 1
@@ -77,30 +80,22 @@ def decay_tables(iir: tuple[tuple[float, float], ...], sample_s: float) -> tuple
         more = min(known, CHUNK + 1 - known)
         powers[known : known + more] = powers[:more] @ (powers[known - 1] @ a)
         known += more
-    drives = powers[:CHUNK] @ b
-    impulse = np.concatenate(([d], drives[:-1] @ c))
-    modes = np.zeros((max(count, 2) + 1, CHUNK))
-    modes[:count] = (c @ powers[:CHUNK]).T
-    modes[-1] = impulse
-    tables = (sections, modes, powers, drives)
+    modes = np.ascontiguousarray((c @ powers[:CHUNK]).T)
+    tables = (sections, modes, powers)
     for table in tables:
         table.flags.writeable = False
     return tables
 
 
-def _system(
-    sections: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
-    """Return A, B, C, D of sections in series."""
+def _system(sections: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return A and C of sections in series."""
     count = len(sections)
-    a, b = np.zeros((count, count)), np.zeros(count)
-    # The input of a section, in terms of the states before it (reach) and of the first input (direct).
-    reach, direct = np.zeros(count), 1.0
+    a = np.zeros((count, count))
+    # The input of a section, in terms of the states before it.
+    reach = np.zeros(count)
     for m, section in enumerate(sections):
         a[m] = section[_kernels.FEED] * reach
         a[m, m] = section[_kernels.POLE]
-        b[m] = section[_kernels.FEED] * direct
         reach = section[_kernels.DIRECT] * reach
         reach[m] = section[_kernels.FROM_STATE]
-        direct *= section[_kernels.DIRECT]
-    return a, b, reach, float(direct)
+    return a, reach

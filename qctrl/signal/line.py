@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from qctrl.errors import ResourceError
-from qctrl.signal import _dense_kernels, _kernels, _line_kernels
+from qctrl.signal import _kernels
 from qctrl.signal.filters import decay_tables
 
 if TYPE_CHECKING:
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
 
 _NO_RESPONSE: Final = -1
 _OWED_STEP: Final = 4
+_SILENT_STEP: Final = 4096
+"""Samples after which silence is asked whether it is settled."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """What the filters of a line remember, as deviation from silence; m sections, K + 1 taps."""
+
+    sections: NDArray[np.complex128]
+    """Shape ``(max(m, 2),)``; zeros where there is no section."""
+    tail: NDArray[np.complex128]
+    """Inputs that the FIR filter owes to the coming samples, shape ``(K,)``; zeros while a response owes them."""
+    flags: NDArray[np.int64]
+    """Place of that response, or -1; its length."""
+    factor: NDArray[np.complex128]
+    """What it was multiplied with, and how large its tail can be; shape ``(2,)``."""
 
 
 class OutputLine:
@@ -41,7 +58,7 @@ class OutputLine:
 
     def __init__(self, port: Port, tick_s: Fraction, level: float) -> None:
         width = 1 if port.kind == "flux" else 2
-        sections, modes, powers, drives = decay_tables(port.iir, float(port.sample_ticks * tick_s))
+        sections, modes, powers = decay_tables(port.iir, float(port.sample_ticks * tick_s))
         taps = _padded(port.fir)
         # Sections pass a constant unchanged.
         settled = level * (float(taps.sum()) if len(taps) else 1.0)
@@ -58,14 +75,13 @@ class OutputLine:
             sections=sections,
             taps=taps,
             modes=modes,
-            reach=codes * max(map(abs, matrix)) * np.abs(modes[: len(sections)]).max(axis=1),
+            reach=codes * max(map(abs, matrix)) * np.abs(modes).max(axis=1),
             powers=powers,
-            drives=drives,
         )
-        self.state = _line_kernels.State(
-            sections=np.zeros(len(sections), dtype=np.complex128),
+        self.state = State(
+            sections=np.zeros(len(modes), dtype=np.complex128),
             tail=np.zeros(max(len(taps) - 1, 0), dtype=np.complex128),
-            flags=np.array([_NO_RESPONSE, 0, 0], dtype=np.int64),
+            flags=np.array([_NO_RESPONSE, 0], dtype=np.int64),
             factor=np.zeros(2, dtype=np.complex128),
         )
 
@@ -82,7 +98,7 @@ class OutputLine:
         """Put back a state."""
         self.state.sections[:] = sections
         self.state.tail[:] = tail
-        self.state.flags[:] = _NO_RESPONSE, 0, bool(self.state.tail.any())
+        self.state.flags[:] = _NO_RESPONSE, 0
 
     def apply(self, x: NDArray[Any], start_ticks: int) -> NDArray[Any]:
         """Return the codes of the DAC for the next samples, one correction after the other; may overwrite ``x``.
@@ -109,12 +125,30 @@ class OutputLine:
             self.refuse(flat, bad // self.width, start_ticks)
         return x
 
+    def idle(self, out: NDArray[Any], start_ticks: int) -> None:
+        """Write what follows the past without plays; long silences, the most of many programs, are filled.
+
+        Args:
+            out: Samples, as of :meth:`apply`.
+            start_ticks: Tick of the first.
+
+        Raises:
+            ResourceError: As :meth:`apply`.
+        """
+        for first in range(0, len(out), _SILENT_STEP):
+            is_settled = not self.state.sections.any() and not self.state.tail.any()
+            part = out[first:] if is_settled else out[first : first + _SILENT_STEP]
+            part[:] = self.apply(
+                np.zeros(1 if is_settled else len(part), out.dtype), start_ticks + first * self.port.sample_ticks
+            )
+            if is_settled:
+                return
+
     def _convolve(self, x: NDArray[Any]) -> NDArray[Any]:
         tail = self.state.tail.astype(x.dtype) if self.width == 2 else self.state.tail.real.copy()
         out = np.empty(len(x) + len(tail), dtype=x.dtype)
         _kernels.predistort_fir(self.numbers.taps, tail, x, out)
         self.state.tail[:] = tail
-        self.state.flags[_dense_kernels.PENDING] = bool(tail.any())
         return out[: len(x)]
 
     def refuse(self, flat: NDArray[np.float64], sample: int, start_ticks: int) -> None:

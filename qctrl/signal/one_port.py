@@ -1,17 +1,23 @@
-"""Plays one port over one block: which kernel takes which events."""
+"""Plays one port over one block: stage by stage, or from cached responses as far as they serve."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from qctrl.signal import _dense_kernels, _kernels, _line_kernels
+import numpy as np
+
+from qctrl.protocol import EventOp
+from qctrl.signal import _dense_kernels, _kernels
+from qctrl.signal._dense_kernels import TAIL, USED
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-    from qctrl.signal._kernels import Line
-    from qctrl.signal._line_kernels import Bank, State
+    from qctrl.signal.line import OutputLine
+    from qctrl.signal.responses import Bank
+
+CROWD = 256
+"""Events that are played stage by stage at least, before cached responses are tried again."""
 
 
 class Stretch(NamedTuple):
@@ -26,38 +32,105 @@ class Stretch(NamedTuple):
     out: NDArray[np.float64]
 
 
-def play_stretch(line: Line, state: State, bank: Bank, stretch: Stretch) -> int:
-    """Write all samples of a port in a block; return the index of one that is out of range, or -1.
+def play_stages(
+    line: OutputLine, bank: Bank, stretch: Stretch, events: slice = slice(None), span: slice = slice(None)
+) -> None:
+    """Superpose plays and correct them, one stage after the other, in the samples of ``span``.
 
-    The inner loops take what they can: plays that do not overlap, from responses that are ready, well within range.
-    They stop at what is left to ``play_line``, and at responses that are still to be worked out.
+    Raises:
+        ResourceError: A sample is out of range or not a number.
     """
-    events, slot_of, words, frames, start_tick, out = stretch
-    k, end, bad, n_samples = 0, 0, -1, out.size // line.width
-    is_plain = not state.sections.size and not state.tail.size
-    shared = events, slot_of, words, frames, bank.envelopes, bank.slots, bank.peaks, bank.store, line.numbers
-    filters = line.modes, line.reach, line.powers, state.sections, state.flags, state.factor
-    while bad < 0 and (k < len(events) or end < n_samples):
-        if is_plain:
-            k, end = _dense_kernels.play_plain((k, end, start_tick), (line.width, line.ticks), *shared, out)
-        else:
-            shape = line.width, line.ticks, state.tail.size
-            k, end = _dense_kernels.play_filtered((k, end, start_tick), shape, *shared, *filters, out)
-        done = k == len(events) and end == n_samples
-        if done or (k < len(events) and _renew_stale(line, state, bank, stretch, k)):
+    width, ticks = line.width, line.port.sample_ticks
+    first, last, _ = span.indices(stretch.out.size // width)
+    part = stretch.out[width * first : width * last]
+    superpose(line, bank, stretch, events, span)
+    x = part if width == 1 else part.view(np.complex128)
+    x[:] = line.apply(x, stretch.start_tick + first * ticks)
+
+
+def superpose(
+    line: OutputLine, bank: Bank, stretch: Stretch, events: slice = slice(None), span: slice = slice(None)
+) -> None:
+    """Write the sum of plays to the samples of ``span``, all within, and move the registers on."""
+    width, ticks = line.width, line.port.sample_ticks
+    first, last, _ = span.indices(stretch.out.size // width)
+    stretch.out[width * first : width * last] = 0.0
+    _kernels.superpose(
+        stretch.events[events],
+        stretch.words,
+        stretch.start_tick,
+        (width, ticks),
+        stretch.frames,
+        bank.envelopes,
+        bank.samples,
+        stretch.out,
+    )
+
+
+def play_dense(line: OutputLine, bank: Bank, stretch: Stretch) -> None:
+    """Write all samples of a port in a block, from cached responses where these serve.
+
+    They serve plays that do not overlap, well within range. At the first other play a stretch of many events is played
+    stage by stage, up to one that starts when all before have ended.
+
+    Raises:
+        ResourceError: A sample is out of range or not a number.
+    """
+    n_events, n_samples = len(stretch.events), stretch.out.size // line.width
+    k, end, free = 0, 0, None
+    bank.slots[:, USED] = 0
+    bank.owe_tail(line)
+    while k < n_events or end < n_samples:
+        k, end = _play_ready(line, bank, stretch, k, end)
+        if k < n_events and _renew(line, bank, stretch, k):
             continue
-        k, end, bad = _line_kernels.play_line(
-            (k, end, start_tick), events, slot_of, words, frames, line, bank, state, out
-        )
-    _line_kernels.owe(line, state, bank.store)
-    return bad
+        bank.settle_tail(line)
+        if k == n_events and end == n_samples:
+            return
+        free = _free_plays(stretch.events) if free is None else free
+        at = int(np.searchsorted(free, k + CROWD))
+        until, last = n_events, n_samples
+        if at < len(free):
+            until = int(free[at])
+            last = int(stretch.events["start_ticks"][until]) // line.port.sample_ticks
+        play_stages(line, bank, stretch, slice(k, until), slice(end, last))
+        k, end = until, last
+        bank.owe_tail(line)
 
 
-def _renew_stale(line: Line, state: State, bank: Bank, stretch: Stretch, k: int) -> bool:
-    """Work out the response to play ``k`` if it is not there; return whether it was not."""
+def _play_ready(line: OutputLine, bank: Bank, stretch: Stretch, k: int, end: int) -> tuple[int, int]:
+    """Play from event ``k`` and sample ``end`` on what can be played; return the next event and sample."""
+    events, slot_of, words, frames, start_tick, out = stretch
+    numbers, state = line.numbers, line.state
+    shared = events, slot_of, words, frames, bank.envelopes, bank.slots, bank.peaks, bank.store, numbers.numbers
+    at = k, end, start_tick
+    if not numbers.sections.size and not state.tail.size:
+        return _dense_kernels.play_plain(at, (line.width, numbers.ticks), *shared, out)
+    filters = numbers.modes, numbers.reach, numbers.powers, state.sections, state.flags, state.factor
+    k, end = _dense_kernels.play_filtered(at, (line.width, numbers.ticks, state.tail.size), *shared, *filters, out)
+    return k, end
+
+
+def _renew(line: OutputLine, bank: Bank, stretch: Stretch, k: int) -> bool:
+    """Work out the response to play ``k`` if it is of another frequency; return whether it was.
+
+    At most once in a block: of a frequency that keeps changing, each response would serve a single play.
+    """
     event, slot = stretch.events[k], int(stretch.slot_of[k])
     ftw = int(stretch.frames[event["frame"], _kernels.F_FTW]) if line.width == 2 else 0
-    if slot == _dense_kernels.SCRATCH or bank.slots[slot, _dense_kernels.FTW] == ftw:
+    if event["op"] != EventOp.PLAY or slot == TAIL or bank.slots[slot, USED]:
         return False
-    _line_kernels.renew(line, state, bank, slot, int(event["target"]), ftw)
+    if bank.slots[slot, _dense_kernels.FTW] == ftw:
+        return False
+    # A tail that is still owed is never of this response: the block has not played it.
+    bank.renew(line, slot, int(event["target"]), ftw)
     return True
+
+
+def _free_plays(events: NDArray[np.void]) -> NDArray[np.int64]:
+    """Return the plays that start when all before have ended."""
+    is_play = events["op"] == EventOp.PLAY
+    ends = np.maximum.accumulate(np.where(is_play, events["start_ticks"] + events["length_ticks"], 0))
+    is_free = is_play.copy()
+    is_free[1:] &= events["start_ticks"][1:] >= ends[:-1]
+    return np.flatnonzero(is_free)

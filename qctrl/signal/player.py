@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from qctrl.errors import ProtocolError, TimingError
 from qctrl.protocol import FlowOp
-from qctrl.signal import _kernels, _line_kernels
+from qctrl.signal import _kernels
 from qctrl.signal._event_checks import check_program
-from qctrl.signal.one_port import Stretch, play_stretch
+from qctrl.signal.one_port import Stretch, play_dense, play_stages, superpose
 from qctrl.signal.responses import Responses, aligned, read_only
 from qctrl.signal.setup_chain import SetupChain
 from qctrl.signal.slew import SlewWatch
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from qctrl.protocol import Program, Setup
     from qctrl.signal.setup_chain import Group, Samples
-
-MANY_EVENTS: Final = 256
-"""Events on a port from which on cached responses pay for being worked out, and their kernels for being loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,8 @@ class Player:
     """Plays the blocks of one shot in any order that the flow dictates.
 
     Phase registers, frequencies and filters run on from block to block until ``reset``. Ports that crosstalk joins go
-    through the Setup one correction after the other; every other port is played in one pass from cached responses.
+    through the Setup one correction after the other, and so does every other that plays little; one that plays much is
+    played in one pass from cached responses.
     """
 
     def __init__(self, program: Program, setup: Setup, words: NDArray[np.uint32] | None = None) -> None:
@@ -82,7 +80,6 @@ class Player:
         self._chain = SetupChain(setup)
         self._slew = SlewWatch(setup, self._chain.lines)
         self._grouped = {index: group for group in self._chain.groups for index in group.members}
-        self._is_long = np.diff(self._bounds, axis=1).sum(axis=0) >= MANY_EVENTS
         self._responses = Responses(program, self._chain.lines)
         self._captures: list[CaptureWindow] = []
         self.bind(np.zeros(program.n_slots, dtype=np.uint32) if words is None else words)
@@ -162,12 +159,9 @@ class Player:
         self._captures = []
         out = [self._empty(port, length_ticks) for port in range(len(self._setup.ports))]
         for port, samples in enumerate(out):
-            bank, line = self._responses.banks[port], self._chain.lines[port]
-            if bank is not None and line is not None:
-                flat = samples.view(np.float64)
-                bad = _line_kernels.idle(line.numbers, line.state, bank, (0, len(samples)), flat)
-                if bad >= 0:
-                    line.refuse(flat, bad, start_ticks)
+            line = self._chain.lines[port]
+            if line is not None:
+                line.idle(samples, start_ticks)
         self._watch(out, start_ticks)
         return out
 
@@ -264,16 +258,13 @@ class Player:
         if line is None or bank is None:
             self._captures += self._windows(block, port, start_ticks)
             return
-        if not self._is_long[port]:
-            out[:] = line.apply(self._superpose(block, port, start_ticks), start_ticks)
-            return
+        play = play_dense if self._responses.pay[port] else play_stages
+        play(line, bank, self._stretch(block, port, start_ticks, out))
+
+    def _stretch(self, block: int, port: int, start_ticks: int, out: Samples) -> Stretch:
         span, flat = self._span(block, port), out.view(np.float64)
-        stretch = Stretch(
-            self._events[span], self._responses.slot_of[span], self._words, self._frames, start_ticks, flat
-        )
-        bad = play_stretch(line.numbers, line.state, bank, stretch)
-        if bad >= 0:
-            line.refuse(flat, bad, start_ticks)
+        slots = self._responses.slot_of[span]
+        return Stretch(self._events[span], slots, self._words, self._frames, start_ticks, flat)
 
     def _mixed(self, block: int, group: Group, start_ticks: int) -> NDArray[Any]:
         return group.mix([self._superpose(block, port, start_ticks) for port in group.members], start_ticks)
@@ -284,18 +275,7 @@ class Player:
         if line is None or bank is None:
             self._captures += self._windows(block, port, start_ticks)
             return out
-        out[:] = 0
-        events = self._events[self._span(block, port)]
-        _kernels.superpose(
-            events,
-            self._words,
-            start_ticks,
-            line.numbers,
-            self._frames,
-            bank.envelopes,
-            bank.samples,
-            out.view(np.float64),
-        )
+        superpose(line, bank, self._stretch(block, port, start_ticks, out))
         return out
 
     def _windows(self, block: int, port: int, start_ticks: int) -> Iterator[CaptureWindow]:

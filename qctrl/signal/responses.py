@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
 from qctrl.protocol import EventOp
 from qctrl.protocol.envelope_memory import unfold
-from qctrl.signal import _dense_kernels, _line_kernels
+from qctrl.signal import _kernels
+from qctrl.signal._dense_kernels import FTW, LENGTH, MOST_SECTIONS, OWING, PLACE, SLOT_COLUMNS, STALE, TAIL
+from qctrl.signal.demodulate import carrier
 from qctrl.signal.envelopes import dequantise
 
 if TYPE_CHECKING:
@@ -17,13 +20,78 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qctrl.protocol import Program
-    from qctrl.signal._line_kernels import Bank
     from qctrl.signal.line import OutputLine
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 _MAX_STORE: Final = 2**26
-"""Floats of all responses together; what has no room is worked out at every play. Untouched memory costs nothing."""
+"""Floats of all responses together; what has no room is played stage by stage. Untouched memory costs nothing."""
 _LINE_FLOATS: Final = 8
+MANY_PLAYS: Final = 256
+"""Plays for each response of a port from which on responses pay for being worked out, and their kernels for being
+loaded."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bank:
+    """Envelopes of a program, and the responses of one line to them."""
+
+    envelopes: NDArray[np.void]
+    samples: NDArray[np.complex128]
+    slots: NDArray[np.int64]
+    """Shape ``(n_slots, SLOT_COLUMNS)``."""
+    peaks: NDArray[np.float64]
+    """Largest level that each response can reach at gain 1, and the tail it owes, shape ``(n_slots, 2)``."""
+    store: NDArray[np.float64]
+    """Per response of L samples: I and Q of the response, then of i times the response, a row of L each; the same
+    of the K samples that follow; then as (re, im) the states after the L samples, what the K owed inputs make of them,
+    and these inputs (K). A flux port has no Q."""
+
+    def renew(self, line: OutputLine, slot: int, target: int, ftw: int) -> None:
+        """Work out the response to envelope ``target`` on a carrier that starts at phase 0."""
+        first, length = int(self.envelopes["offset"][target]), int(self.envelopes["length"][target])
+        x = self.samples[first : first + length]
+        x = x.real.astype(np.complex128) if line.width == 1 else x * carrier(ftw, 0, 0, line.port.sample_ticks, length)
+        tail = np.zeros_like(line.state.tail)
+        if len(line.numbers.taps):
+            both = np.empty(length + len(tail), dtype=np.complex128)
+            _kernels.predistort_fir(line.numbers.taps, tail, x, both)
+            x = both[:length]
+        self._put(line, slot, x, tail)
+        self.slots[slot, FTW] = ftw
+
+    def owe_tail(self, line: OutputLine) -> None:
+        """Turn the inputs that the FIR filter still owes into the end of a response of no samples."""
+        if line.state.tail.any():
+            self._put(line, TAIL, np.empty(0, dtype=np.complex128), line.state.tail)
+            line.state.tail[:] = 0.0
+            line.state.flags[[OWING, LENGTH]] = self.slots[TAIL, PLACE], 0
+            line.state.factor[:] = 1.0, self.peaks[TAIL, 1]
+
+    def settle_tail(self, line: OutputLine) -> None:
+        """Turn the end of a response that is still owed into inputs of the FIR filter."""
+        place, length, owed = *line.state.flags[[OWING, LENGTH]].tolist(), len(line.state.tail)
+        if place >= 0:
+            inputs = place + 2 * line.width * (length + owed) + 4 * len(line.state.sections)
+            line.state.tail[:] = line.state.factor[0] * self.store[inputs : inputs + 2 * owed].view(np.complex128)
+            line.state.flags[OWING] = -1
+
+    def _put(self, line: OutputLine, slot: int, x: NDArray[np.complex128], tail: NDArray[np.complex128]) -> None:
+        """Write the response to inputs ``x`` of the sections that ``tail`` follows; may overwrite ``x``."""
+        place, parts = int(self.slots[slot, PLACE]), []
+        states = np.zeros((2, len(line.state.sections)), dtype=np.complex128)
+        for column, (inputs, state) in enumerate(zip((x, tail.copy()), states, strict=True)):
+            _kernels.predistort_iir(line.numbers.sections, state, inputs)
+            rows = np.concatenate((_levels(line, inputs), _levels(line, 1j * inputs)))
+            self.peaks[slot, column] = np.hypot(rows[: line.width], rows[line.width :]).max(initial=0.0)
+            parts.append(rows.ravel())
+        made = np.concatenate((*parts, states.view(np.float64).ravel(), tail.view(np.float64)))
+        self.store[place : place + len(made)] = made
+
+
+def _levels(line: OutputLine, x: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """Return I and Q after the mixer matrix, in codes; of a flux port only I."""
+    matrix = line.numbers.numbers[[_kernels.M00, _kernels.M01, _kernels.M10, _kernels.M11]].reshape(2, 2)
+    return matrix[: line.width] @ np.stack((x.real, x.imag))
 
 
 class Responses:
@@ -36,6 +104,7 @@ class Responses:
     Attributes:
         slot_of: Slot of each event, int32, shape ``(n_events,)``.
         banks: Envelopes and responses of each port.
+        pay: Whether a port plays each of its responses often enough.
     """
 
     def __init__(self, program: Program, lines: Sequence[OutputLine | None]) -> None:
@@ -43,16 +112,21 @@ class Responses:
         self._envelopes = read_only(envelopes)
         self._samples = dequantise(samples)
         self._limit = _MAX_STORE // max(len(lines), 1)
-        self.slot_of = np.full(len(program.events), _dense_kernels.SCRATCH, dtype=np.int32)
+        self.slot_of = np.full(len(program.events), TAIL, dtype=np.int32)
         pairs, which = _pairs(program)
         ports = program.frames["port"][pairs[:, 0]]
-        slots = np.full(len(pairs), _dense_kernels.SCRATCH, dtype=np.int32)
+        slots = np.full(len(pairs), TAIL, dtype=np.int32)
+        plays = np.bincount(which, minlength=len(pairs))
         self.banks: list[Bank | None] = []
+        self.pay: list[bool] = []
         for port, line in enumerate(lines):
+            own = np.flatnonzero(ports == port)
+            few_sections = line is not None and len(line.numbers.sections) <= MOST_SECTIONS
+            self.pay.append(few_sections and len(own) > 0 and int(plays[own].sum()) >= MANY_PLAYS * len(own))
             if line is None:
                 self.banks.append(None)
                 continue
-            own = np.flatnonzero(ports == port)
+            own = own if self.pay[port] else own[:0]
             slots[own], bank = self._bank(line, pairs[own, 1])
             self.banks.append(bank)
         self.slot_of[program.events["op"] == EventOp.PLAY] = slots[which]
@@ -61,23 +135,20 @@ class Responses:
         """Return the slot of each (frame, envelope) of a port, and its bank."""
         lengths = self._envelopes["length"][targets].astype(np.int64)
         count, owed = len(line.state.sections), len(line.state.tail)
+        lengths = np.concatenate(([0], lengths))  # of TAIL
         sizes = 2 * line.width * (lengths + owed) + 4 * count + 2 * owed
         sizes += -sizes % _LINE_FLOATS
         ends = np.cumsum(sizes)
         fits = ends <= self._limit
-        stored = int(ends[fits][-1]) if fits.any() else 0
-        slots = np.where(fits, np.arange(1, len(targets) + 1), _dense_kernels.SCRATCH).astype(np.int32)
-        table = np.full((int(fits.sum()) + 1, _dense_kernels.SLOT_COLUMNS), _dense_kernels.STALE, dtype=np.int64)
-        table[_dense_kernels.SCRATCH, _dense_kernels.PLACE] = stored
-        table[1:, _dense_kernels.PLACE] = (ends - sizes)[fits]
-        longest = int(lengths.max(initial=0))
-        bank = _line_kernels.Bank(
+        slots = np.where(fits, np.arange(len(lengths)), TAIL).astype(np.int32)[1:]
+        table = np.full((max(int(fits.sum()), 1), SLOT_COLUMNS), STALE, dtype=np.int64)
+        table[:, PLACE] = (ends - sizes)[: len(table)]
+        bank = Bank(
             envelopes=self._envelopes,
             samples=self._samples,
             slots=table,
             peaks=np.zeros((len(table), 2), dtype=np.float64),
-            store=aligned(stored + int(sizes[~fits].max(initial=0))),
-            work=np.empty(longest + owed + count, dtype=np.complex128),
+            store=aligned(int(ends[len(table) - 1])),
         )
         return slots, bank
 

@@ -27,8 +27,7 @@ from qctrl.protocol import (
     Setup,
     flow,
 )
-from qctrl.signal import Player, _dense_kernels, _kernels, _line_kernels
-from qctrl.signal import player as player_module
+from qctrl.signal import Player, _dense_kernels, _kernels, one_port, responses
 from tests.reference import player as reference
 
 GRID = 4
@@ -196,8 +195,9 @@ def joined(blocks):
 def kernels(*, compiled, cached):
     """The kernels as they are, or every one of them as plain Python; ports from cached responses, or stage by stage."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(player_module, "MANY_EVENTS", 0 if cached else 10**6)
-        for module in (_kernels, _dense_kernels, _line_kernels):
+        patch.setattr(responses, "MANY_PLAYS", 0 if cached else 10**6)
+        patch.setattr(one_port, "CROWD", 2)
+        for module in (_kernels, _dense_kernels):
             for name, kernel in list(vars(module).items()):
                 if hasattr(kernel, "py_func") and not compiled:
                     patch.setattr(module, name, kernel.py_func)

@@ -21,7 +21,7 @@ from qctrl.protocol import (
     Setup,
     flow,
 )
-from qctrl.signal import Player, SetupChain, responses
+from qctrl.signal import Player, SetupChain, _dense_kernels, responses
 
 pytestmark = pytest.mark.usefixtures("way")
 
@@ -144,7 +144,26 @@ def test_a_crowd_of_plays(kind, line):
 
 
 @pytest.mark.parametrize("line", ["plain", "all"])
-def test_responses_without_room_are_worked_out_at_every_play(line, monkeypatch):
+def test_cached_responses_serve_again_behind_a_crowd(line, monkeypatch):
+    kernel = "play_plain" if line == "plain" else "play_filtered"
+    play, stops = getattr(_dense_kernels, kernel), []
+
+    def watched(*arguments):
+        stops.append((arguments[0][0], *play(*arguments)))
+        return stops[-1][1:]
+
+    monkeypatch.setattr(responses, "MANY_PLAYS", 1)
+    monkeypatch.setattr(_dense_kernels, kernel, watched)
+    apart = [(100 + 72 * n, 0, 2, 0.2) for n in range(10)]
+    rows = [*apart, (850, 1, 2, 0.2), (860, 0, 2, 0.2), *((at + 900, *rest) for at, *rest in apart)]
+
+    assert agree(program_of(rows), setup_of("iq_drive", line))
+    played = {event for first, last, _ in stops for event in range(first, last)}
+    assert played == set(range(22)) - {10, 11, 12}
+
+
+@pytest.mark.parametrize("line", ["plain", "all"])
+def test_plays_of_responses_without_room_are_played_stage_by_stage(line, monkeypatch):
     monkeypatch.setattr(responses, "_MAX_STORE", 2 * 500)
     assert agree(program_of(sequence((0, 0, 30))), setup_of("iq_drive", line))
 
@@ -169,7 +188,7 @@ def test_silence_beyond_the_limit_is_refused(line):
             Player(program_of(rows), setup_of("iq_drive", line, **beyond)).render("p")
 
 
-def test_a_frequency_that_changes_makes_the_response_anew():
+def test_a_frequency_that_changes_needs_another_response():
     rows = [(0, 0, 2, 0.5), (48, 0, 2, 0.5), (96, 0, 2, 0.5)]
     program = program_of(rows)
     tune = np.zeros(1, dtype=EVENT)

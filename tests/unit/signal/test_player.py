@@ -22,7 +22,7 @@ from qctrl.protocol import (
     Setup,
     flow,
 )
-from qctrl.signal import CaptureWindow, Player, _dense_kernels, _kernels, _line_kernels, carrier
+from qctrl.signal import CaptureWindow, Player, _dense_kernels, _kernels, carrier
 
 pytestmark = pytest.mark.usefixtures("way")
 
@@ -87,7 +87,7 @@ def words(*values):
 @pytest.fixture(params=["compiled", "interpreted"], autouse=True)
 def _both_forms(request, monkeypatch):
     if request.param == "interpreted":
-        for module in (_kernels, _dense_kernels, _line_kernels):
+        for module in (_kernels, _dense_kernels):
             for name, kernel in list(vars(module).items()):
                 if hasattr(kernel, "py_func"):
                     monkeypatch.setattr(module, name, kernel.py_func)

@@ -177,7 +177,7 @@ def test_a_decayed_filter_state_becomes_exactly_zero():
     settling.apply([np.array([0.5, 0.0])], 0)
     settling.apply([np.zeros(2000)], 2)
 
-    assert [array.tolist() for array in settling.state()] == [[0.0], []]
+    assert [array.tolist() for array in settling.state()] == [[0.0, 0.0], []]
 
 
 def test_filters_agree_with_the_reference_on_noise():
