@@ -289,7 +289,7 @@ def advance(
                     shot = after[shot]
             if n_jumping > 0 and width + n_jumping + 1 > capacity:
                 return segment, 1, width, width + n_jumping + 1
-            n_free = 0
+            n_free = int(np.int64(0))  # Not a literal, of which Numba would make a second `settle`.
             while n_todo > 0:
                 counts = (width, n_todo - 1, n_free)
                 span = (first, last, truncated)
