@@ -138,8 +138,11 @@ class ProviderService:
                 emulator alone: ``noise`` (False removes every random process but the outcome
                 itself), ``without`` (kinds of noise to remove: ``relaxation``, ``dephasing``,
                 ``thermal``, ``quasi_static``, ``one_over_f``, ``drift``, ``photons``), ``levels``
-                per transmon (2 to 4), ``seed`` of all jobs that bring none, and ``truth``, a file
-                with the hidden device.
+                per transmon (2 to 4, or ``auto``: 3 if memory allows), ``mode`` (``density
+                matrix``, ``ket``, ``tree``, or ``auto``, the cheapest), ``memory_mib`` (memory of
+                the state, in MiB), ``allow_unsafe`` (True goes on where approximations do not
+                hold), ``seed`` of all jobs that bring none, and ``truth``, a file with the hidden
+                device.
 
         Raises:
             ConfigError: The device is unknown, or a switch has a wrong name or value.
