@@ -6,6 +6,7 @@ from qctrl.calibration.document import Document, Edge, Qubit, Timing
 from qctrl.calibration.dump import dump
 from qctrl.calibration.find import default_search, find_device, list_devices
 from qctrl.calibration.gates import ComposedGate, FluxCz, FractionalGate, PulseGate, VirtualZ, Waveform
+from qctrl.calibration.grid_design import grid_design
 from qctrl.calibration.load import load, loads
 from qctrl.calibration.readout import (
     ActiveReset,
@@ -43,6 +44,7 @@ __all__ = [
     "default_search",
     "dump",
     "find_device",
+    "grid_design",
     "list_devices",
     "load",
     "loads",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -24,6 +24,8 @@ Path: TypeAlias = tuple[str, ...]
 """Where a value stands in the document, such as ``("qubits", "q0", "t1")``."""
 
 _AUTHOR: Final = "bootstrap"
+_SILENT: Final = frozenset({"index", "position", "flux", "ports"})
+"""What is left of a qubit that has nothing to play."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Bench:
         Raises:
             CalibrationError: A place does not exist, or a value is not one that the schema allows.
         """
-        data = self.document.model_dump(by_alias=True, exclude_unset=True)
+        data = _data(self.document)
         for path, value in values.items():
             place = data
             for key in path[:-1]:
@@ -64,6 +66,35 @@ class Bench:
             place[path[-1]] = value
         return dataclasses.replace(self, document=Document.model_validate(data))
 
+    def apart(self, names: Collection[str], step: Callable[[Bench], Bench]) -> dict[Path, Any]:
+        """Return what a step finds about some qubits and their edges while all others rest, for ``changed``.
+
+        The step is given a device that has these qubits only, so it costs as little on a large device as on a small
+        one. What rests away from zero stays, as do ports that share crosstalk: the step sees their levels.
+        """
+        part = self._part(frozenset(names))
+        found = _data(step(part).document)
+        places: list[Path] = [("qubits", name) for name in names]
+        places += [("edges", edge) for edge in part.document.edges if set(edge.split("-")) <= set(names)]
+        return {place: found[place[0]][place[1]] for place in places}
+
+    def _part(self, names: frozenset[str]) -> Bench:
+        known, data = self.document, _data(self.document)
+        mine = {edge for edge in known.edges if set(edge.split("-")) <= names}
+        away = {name for name, qubit in known.qubits.items() if qubit.flux.idle.value}
+        biased = {edge for edge, each in known.edges.items() if each.coupler and each.coupler.idle_bias.value}
+        kept = names | away | {end for edge in biased for end in edge.split("-")}
+        data["qubits"] = {name: each for name, each in data["qubits"].items() if name in kept}
+        data["edges"] = {edge: each for edge, each in data["edges"].items() if edge in mine | biased}
+        for name in kept - names:
+            data["qubits"][name] = {key: each for key, each in data["qubits"][name].items() if key in _SILENT}
+        for edge in biased - mine:
+            data["edges"][edge].pop("gates", None)
+        document = Document.model_validate(data)
+        ports = {port: wired for port, wired in self.wiring.ports.items() if port in _ports(document)}
+        wiring = self.wiring.model_copy(update={"ports": ports})
+        return dataclasses.replace(self, document=document, wiring=wiring)
+
     def compile(self, circuit: QuantumCircuit) -> tuple[Setup, CompiledProgram]:
         """Return the setup and the packed program of a circuit under the present values."""
         calibration = self.calibration
@@ -72,7 +103,7 @@ class Bench:
 
     def circuit(self) -> QuantumCircuit:
         """Return an empty circuit with as many qubits and bits as the device has qubits."""
-        n_qubits = self.calibration.num_qubits
+        n_qubits = max(qubit.index for qubit in self.document.qubits.values()) + 1
         return QuantumCircuit(n_qubits, n_qubits)
 
     def channel(self, circuit: QuantumCircuit, qubits: Sequence[int], *, noise: bool) -> NDArray[np.complex128]:
@@ -115,14 +146,29 @@ class Bench:
 
     def frequency_hz(self, qubit: int) -> float:
         """Return the frame frequency of a qubit under the present values."""
-        frequency = self.calibration.live_qubit(qubit).frequency
+        name = self.name(qubit)
+        frequency = self.document.qubits[name].frequency
         if frequency is None:
-            raise CalibrationError(f"qubits.{self.name(qubit)}.frequency is missing; give the nominal one")
+            raise CalibrationError(f"qubits.{name}.frequency is missing; give the nominal one")
         return frequency.value
 
     def name(self, qubit: int) -> str:
         """Return the name of a qubit."""
-        return self.calibration.qubit_names[qubit] or f"q{qubit}"
+        return next(name for name, each in self.document.qubits.items() if each.index == qubit)
+
+
+def _data(document: Document) -> dict[str, Any]:
+    return document.model_dump(by_alias=True, exclude_unset=True)
+
+
+def _ports(document: Document) -> set[str]:
+    """Return every port that a document names."""
+    found = set(document.ports)
+    for matrix in document.crosstalk.values():
+        found |= set(matrix.ports)
+    for qubit in document.qubits.values():
+        found |= {port for port in qubit.ports.model_dump().values() if port is not None}
+    return found | {edge.coupler.port for edge in document.edges.values() if edge.coupler is not None}
 
 
 def significant(value: float, digits: int = 9) -> float:

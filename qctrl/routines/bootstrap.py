@@ -6,24 +6,37 @@ of a program. Readout is tuned from shots, as in a lab.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from qctrl.calibration import dump, find_device, load
 from qctrl.config import find_rack, load_rack
 from qctrl.execution import LocalRunner
 from qctrl.routines.bench import Bench
+from qctrl.routines.bench import Path as Place
 from qctrl.routines.tune_cr import characterise_cr, tune_cr
 from qctrl.routines.tune_cz import characterise_cz, tune_cz
 from qctrl.routines.tune_qubit import characterise, tune_frequency, tune_gate
 from qctrl.routines.tune_readout import characterise_readout, tune_readout
 
 DEFAULT_SEED: Final = 20260101
+_AT_ONCE: Final = 2
 _TUNE: Final = {"cz": tune_cz, "ecr": tune_cr}
 _CHARACTERISE: Final = {"cz": characterise_cz, "ecr": characterise_cr}
 """Gates of two qubits that can be tuned; the others of a nominal file stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Qubits that are tuned by themselves."""
+
+    names: tuple[str, ...]
+    title: str
+    step: Callable[[Bench], Bench]
 
 
 def bootstrap(
@@ -62,29 +75,16 @@ def bootstrap(
 
 def tune(bench: Bench, progress: Callable[[str], None]) -> Bench:
     """Return a bench that is tuned and characterised in every live qubit and edge."""
-    calibration = bench.calibration
-    live = calibration.live_qubits
-    names = [calibration.edge_names[pair] for pair in calibration.live_edges]
-    edges = [(name, gate) for name in names for gate in bench.document.edges[name].gates if gate in _TUNE]
-    for qubit in live:
-        progress(f"{bench.name(qubit)}: frequency")
-        bench = tune_frequency(bench, qubit)
-    for qubit in live:
-        progress(f"{bench.name(qubit)}: sx and x")
-        bench = tune_gate(tune_gate(bench, qubit, "sx"), qubit, "x")
-    for edge, gate in edges:
-        progress(f"{edge}: {gate}")
-        bench = _TUNE[gate](bench, edge)
-    progress("readout")
-    bench = tune_readout(bench)
-    for qubit in live:
-        progress(f"{bench.name(qubit)}: errors")
-        bench = characterise(bench, qubit)
-    for edge, gate in edges:
-        progress(f"{edge}: errors")
-        bench = _CHARACTERISE[gate](bench, edge)
-    progress("assignment")
-    bench = characterise_readout(bench)
+    for parts in (
+        _per_qubit(bench, "frequency", tune_frequency),
+        _per_qubit(bench, "sx and x", _tune_gates),
+        *(_per_edge(bench, gate, gate, step) for gate, step in _TUNE.items()),
+        _per_feedline(bench, "readout", tune_readout),
+        _per_qubit(bench, "errors", characterise),
+        *(_per_edge(bench, gate, "errors", step) for gate, step in _CHARACTERISE.items()),
+        _per_feedline(bench, "assignment", characterise_readout),
+    ):
+        bench = _together(bench, parts, progress)
     return bench.changed(
         {
             ("id",): f"cal-{bench.stamp.replace('-', '').replace(':', '')}",
@@ -94,3 +94,49 @@ def tune(bench: Bench, progress: Callable[[str], None]) -> Bench:
             ("message",): "tuned against the emulator",
         }
     )
+
+
+def _together(bench: Bench, parts: Sequence[_Part], progress: Callable[[str], None]) -> Bench:
+    """Return a bench with what all parts found; none of them sees what another finds."""
+
+    def found(part: _Part) -> dict[Place, Any]:
+        progress(part.title)
+        return bench.apart(part.names, part.step)
+
+    values: dict[Place, Any] = {}
+    # While the emulator answers one, the host prepares the next.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for each in pool.map(found, parts):
+            values |= each
+    return bench.changed(values)
+
+
+def _per_qubit(bench: Bench, what: str, step: Callable[[Bench, int], Bench]) -> list[_Part]:
+    names = {bench.name(qubit): qubit for qubit in bench.calibration.live_qubits}
+    return [
+        _Part((name,), f"{name}: {what}", lambda part, qubit=qubit: step(part, qubit)) for name, qubit in names.items()
+    ]
+
+
+def _per_edge(bench: Bench, gate: str, what: str, step: Callable[[Bench, str], Bench]) -> list[_Part]:
+    """Return one part for each edge that has a gate."""
+    calibration, edges = bench.calibration, bench.document.edges
+    names = [calibration.edge_names[pair] for pair in calibration.live_edges]
+    return [
+        _Part(tuple(name.split("-")), f"{name}: {what}", lambda part, name=name: step(part, name))
+        for name in names
+        if gate in edges[name].gates
+    ]
+
+
+def _per_feedline(bench: Bench, what: str, step: Callable[[Bench], Bench]) -> list[_Part]:
+    """Return one part for all qubits that are read through the same port."""
+    read: dict[str, list[str]] = {}
+    for qubit in bench.calibration.live_qubits:
+        name = bench.name(qubit)
+        read.setdefault(str(bench.document.qubits[name].ports.readout), []).append(name)
+    return [_Part(tuple(names), f"{port}: {what}", step) for port, names in read.items()]
+
+
+def _tune_gates(bench: Bench, qubit: int) -> Bench:
+    return tune_gate(tune_gate(bench, qubit, "sx"), qubit, "x")

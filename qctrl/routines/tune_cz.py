@@ -14,9 +14,11 @@ from qctrl.errors import CalibrationError
 from qctrl.routines import fidelity
 from qctrl.routines.bench import Bench, Path
 
-_QUBIT_SCAN: Final = np.linspace(0.85, 1.15, 13)
-_COUPLER_SCAN: Final = np.linspace(0.7, 1.3, 9)
+_QUBIT_SCAN: Final = np.linspace(0.85, 1.15, 25)
+_COUPLER_SCAN: Final = np.linspace(0.7, 1.3, 13)
 """Amplitudes tried before the fine search, relative to the nominal ones."""
+_WEAK: Final = 0.8
+"""Coupler amplitude, relative to the nominal one, at which the levels' meeting is one dip without side lobes."""
 
 
 def tune_cz(bench: Bench, edge: str) -> Bench:
@@ -25,15 +27,19 @@ def tune_cz(bench: Bench, edge: str) -> Bench:
     if gate.coupler_waveform is None:
         raise CalibrationError(f"edges.{edge}.gates.cz has no coupler_waveform to tune; add one to the nominal file")
     nominal = np.array([gate.waveform.amp.value, gate.coupler_waveform.amp.value])
+    most = 1 / np.abs(nominal)
 
     def cost(scale: NDArray[np.float64]) -> float:
         return _infidelity(_channel(bench.changed(_amplitudes(edge, *(nominal * scale))), edge, noise=False))
 
-    grid = np.array([[a, b] for a in _QUBIT_SCAN for b in _COUPLER_SCAN])
-    start = grid[int(np.argmin([cost(point) for point in grid]))]
+    amplitude = min(_QUBIT_SCAN, key=lambda scale: cost(np.array([scale, _WEAK])))
+    reachable = [scale for scale in _COUPLER_SCAN.tolist() if scale <= most[1]]
+    coupler = min(reachable, key=lambda scale: cost(np.array([amplitude, scale])))
+    start = np.array([amplitude, coupler])
     simplex = start + np.array([[0.0, 0.0], [0.008, 0.0], [0.0, 0.03]])
     options = {"initial_simplex": simplex, "xatol": 1e-6, "fatol": 1e-9, "maxfev": 120}
-    best = minimize(cost, start, method="Nelder-Mead", options=options)
+    bounds = [(0.0, scale) for scale in most]
+    best = minimize(cost, start, method="Nelder-Mead", bounds=bounds, options=options)
     amplitudes = [bench.measured(float(value)) for value in nominal * best.x]
     return _with_virtual_z(bench.changed(_amplitudes(edge, *amplitudes)), edge)
 

@@ -66,7 +66,7 @@ def test_bad_truth_is_told_with_the_emulators_own_words(tmp_path):
 
 
 def test_unknown_device_names_the_known_ones():
-    with pytest.raises(InstrumentError, match=r"no truth for device 'nope'; known: chain5, heavyhex7, pair2"):
+    with pytest.raises(InstrumentError, match=r"no truth for device 'nope'; known: chain5, grid20, heavyhex7, pair2"):
         Emulator("nope")
 
 

@@ -25,7 +25,7 @@ from tests.reference.ideal_backend import ideal_backend
 @pytest.fixture
 def devices(tmp_path, monkeypatch):
     """A folder of calibrated devices: the shipped ones, as if they were tuned."""
-    for name in ("pair2", "chain5", "heavyhex7"):
+    for name in ("pair2", "chain5", "heavyhex7", "grid20"):
         (tmp_path / "devices" / name).mkdir(parents=True)
         shutil.copy(f"calibrations/{name}/nominal.yaml", tmp_path / "devices" / name / "working.yaml")
     monkeypatch.setenv("QCTRL_CALIBRATIONS", str(tmp_path / "devices"))
@@ -41,16 +41,16 @@ def service(devices):
 
 
 def test_devices_are_listed_and_filtered(service):
-    assert [backend.name for backend in service.backends()] == ["chain5", "heavyhex7", "pair2"]
+    assert [backend.name for backend in service.backends()] == ["chain5", "grid20", "heavyhex7", "pair2"]
     assert [backend.name for backend in service.backends("pair2")] == ["pair2"]
-    assert [backend.name for backend in service.backends(min_num_qubits=3)] == ["chain5", "heavyhex7"]
+    assert [backend.name for backend in service.backends(min_num_qubits=3)] == ["chain5", "grid20", "heavyhex7"]
     assert [backend.name for backend in service.backends(filters=lambda each: each.num_qubits == 2)] == ["pair2"]
 
 
 def test_a_device_that_cannot_be_read_is_left_out_with_a_warning(service, devices):
     (devices / "pair2" / "working.yaml").write_text("device: [")
     with pytest.warns(UserWarning, match="device pair2 is left out"):
-        assert [backend.name for backend in service.backends()] == ["chain5", "heavyhex7"]
+        assert [backend.name for backend in service.backends()] == ["chain5", "grid20", "heavyhex7"]
 
 
 def test_the_names_of_the_guide_and_of_the_service_agree(service):
@@ -98,7 +98,7 @@ def test_wrong_switches_are_refused(service, switches, message):
 
 def test_an_unknown_device_names_the_known(service):
     with pytest.raises(
-        QctrlError, match=r"device 'pair3' is unknown; did you mean 'pair2'\? .* has pair2, chain5, heavyhex7"
+        QctrlError, match=r"device 'pair3' is unknown; did you mean 'pair2'\? .* has pair2, chain5, heavyhex7, grid20"
     ):
         service.backend("pair3")
     with pytest.raises(QctrlError, match="device 'zzz' is unknown"):
@@ -268,20 +268,22 @@ def test_a_backend_without_a_service_cannot_be_opened_again(tmp_path):
 def test_devices_are_chosen_by_what_they_can_and_by_how_busy_they_are(service, monkeypatch):
     assert [each.name for each in service.backends(operational=True, simulator=False)] == [
         "chain5",
+        "grid20",
         "heavyhex7",
         "pair2",
     ]
     assert service.backends(simulator=True) == service.backends(operational=False) == []
-    assert len(service.backends(dynamic_circuits=True)) == 3
-    assert service.least_busy().name == "heavyhex7", "of equals the larger"
+    assert len(service.backends(dynamic_circuits=True)) == 4
+    assert service.least_busy().name == "grid20", "of equals the larger"
     assert service.least_busy(filters=lambda each: each.num_qubits < 5).name == "pair2"
     monkeypatch.setattr(service.backend("chain5").runner, "pending", lambda: 3)
-    monkeypatch.setattr(service.backend("heavyhex7").runner, "pending", lambda: 4)
+    for name in ("heavyhex7", "grid20"):
+        monkeypatch.setattr(service.backend(name).runner, "pending", lambda: 4)
     assert service.backend("chain5").status().pending_jobs == 3
     assert service.least_busy(operational=True).name == "pair2"
     assert service.least_busy(min_num_qubits=3).name == "chain5"
     with pytest.raises(QiskitBackendNotFoundError, match="no device matches"):
-        service.least_busy(min_num_qubits=8)
+        service.least_busy(min_num_qubits=21)
     with pytest.raises(TypeError, match="backends has no filter 'operationl'; did you mean 'operational'"):
         service.backends(operationl=True)
 

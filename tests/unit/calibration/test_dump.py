@@ -96,7 +96,7 @@ def test_dump_is_canonical(document):
     assert text.isascii()
 
 
-@pytest.mark.parametrize("device", ["pair2", "chain5", "heavyhex7"])
+@pytest.mark.parametrize("device", ["pair2", "chain5", "heavyhex7", "grid20"])
 def test_shipped_files_survive_a_round_trip(device):
     calibration = load(FOLDER / device / "nominal.yaml")
     again = loads(dump(calibration.document))

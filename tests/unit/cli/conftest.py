@@ -23,7 +23,7 @@ OPEN = BELL.replace("qubit[2] q;", "input float[64] theta;\nqubit[2] q;\nrz(thet
 def nominal(tmp_path, monkeypatch):
     """Devices with their nominal numbers, which need no tuning to be compiled for."""
     folder = tmp_path / "calibrations"
-    for name in ("pair2", "chain5", "heavyhex7"):
+    for name in ("pair2", "chain5", "heavyhex7", "grid20"):
         (folder / name).mkdir(parents=True)
         shutil.copy(CHECKOUT / "calibrations" / name / "nominal.yaml", folder / name / "working.yaml")
     monkeypatch.setenv("QCTRL_CALIBRATIONS", str(folder))

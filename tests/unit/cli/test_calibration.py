@@ -68,7 +68,7 @@ def test_whole_document_is_in_the_json(capsys, nominal):
 
 def test_unknown_device_is_refused_with_the_known_ones(capsys, nominal):
     assert main(["cal", "show", "pair3"]) == 4
-    assert "chain5, heavyhex7, pair2" in capsys.readouterr().err
+    assert "chain5, grid20, heavyhex7, pair2" in capsys.readouterr().err
 
 
 def test_missing_file_is_refused(capsys, tmp_path):

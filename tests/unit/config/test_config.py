@@ -21,7 +21,7 @@ def written(folder: Path, text: str, name: str = "f.yaml") -> Path:
     return path
 
 
-@pytest.mark.parametrize("device", ["pair2", "chain5", "heavyhex7"])
+@pytest.mark.parametrize("device", ["pair2", "chain5", "heavyhex7", "grid20"])
 def test_shipped_wiring_has_every_port_of_its_device(device):
     wiring = load_rack(CONFIGS / "emulator.yaml").wiring(device)
     calibration = load(find_device(device, file="nominal.yaml"))
@@ -35,7 +35,7 @@ def test_shipped_wiring_has_every_port_of_its_device(device):
         assert edge.coupler is None or wiring.port(edge.coupler.port).kind == "flux"
 
 
-@pytest.mark.parametrize("device", ["pair2", "chain5", "heavyhex7"])
+@pytest.mark.parametrize("device", ["pair2", "chain5", "heavyhex7", "grid20"])
 def test_shipped_carriers_lie_within_the_bandwidth_of_their_lo(device):
     wiring = load_rack(CONFIGS / "emulator.yaml").wiring(device)
     calibration = load(find_device(device, file="nominal.yaml"))
@@ -88,8 +88,8 @@ def test_shipped_rack_is_the_embedded_emulator():
     rack = load_rack(CONFIGS / "emulator.yaml")
     assert rack.embedded
     assert rack.driver == "sequencer"
-    assert rack.devices == ("pair2", "chain5", "heavyhex7")
-    with pytest.raises(ConfigError, match="device 'x' is not in this rack; known are pair2, chain5, heavyhex7"):
+    assert rack.devices == ("pair2", "chain5", "heavyhex7", "grid20")
+    with pytest.raises(ConfigError, match="device 'x' is not in this rack; known are pair2, chain5, heavyhex7, grid20"):
         rack.wiring("x")
 
 

@@ -10,7 +10,7 @@ from qctrl.errors import ConfigError
 TRUTHS = Path(__file__).parents[3] / "configs" / "truth"
 
 
-@pytest.mark.parametrize("device", ["pair2", "chain5", "heavyhex7"])
+@pytest.mark.parametrize("device", ["pair2", "chain5", "heavyhex7", "grid20"])
 def test_shipped_truths_load_and_have_stable_hashes(device):
     truth = load_truth(TRUTHS / f"{device}.yaml")
     assert truth.device == device
