@@ -60,7 +60,7 @@ class Scripted(FakePhysics):
         self.script = script
         self.seen = np.zeros(len(script), dtype=int)
 
-    def play(self, branches, lines, start_ticks, captures=(), *, final=False):
+    def play(self, branches, lines, start_ticks, captures=(), *, plays=None, final=False):
         self.played.append((start_ticks, len(lines[0])))
         for capture in sorted(captures, key=lambda capture: capture.index):
             for branch in branches:
