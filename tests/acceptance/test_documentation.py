@@ -1,7 +1,8 @@
 """README and tutorials are run as they stand: files written, commands given, Python executed.
 
 In a page, a block marked ``qasm NAME`` or ``yaml NAME`` is written to the file NAME, ``$ qctrl ...`` lines of
-``console`` blocks are run, and all ``python`` blocks share one namespace. A block marked ``text`` is only shown.
+``console`` blocks are run, and all ``python`` blocks share one namespace. ``$ export`` sets a variable for the
+rest of the page. A block marked ``text`` is only shown.
 """
 
 import re
@@ -18,8 +19,8 @@ BLOCK = re.compile(r"^```(\S+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 # Pages that show what an extra brings.
 NEEDS = {"pulses-as-the-instrument-gets-them.md": "matplotlib", "ordinary-instruments.md": "pyvisa_py"}
-# These stay in the foreground, or take minutes and write into the checkout.
-NOT_RUN = (["emulator", "up"], ["cal", "bootstrap"])
+# Stays in the foreground.
+NOT_RUN = ["emulator", "up"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -30,19 +31,23 @@ def test_page_runs_as_it_stands(page, tmp_path, monkeypatch, capsys):
     namespace = {"__name__": "__main__"}
     for kind, name, body in BLOCK.findall(page.read_text()):
         if kind in ("qasm", "yaml") and name.strip():
-            (tmp_path / name.strip()).write_text(body)
+            file = tmp_path / name.strip()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(body)
         elif kind == "console":
-            _run_commands(body, capsys)
+            _run_commands(body, capsys, monkeypatch)
         elif kind == "python":
             exec(compile(body, str(page), "exec"), namespace)  # the page is ours
 
 
-def _run_commands(body, capsys):
+def _run_commands(body, capsys, monkeypatch):
     for line in body.splitlines():
+        if line.startswith("$ export "):
+            monkeypatch.setenv(*line.removeprefix("$ export ").split("=", 1))
         if not line.startswith("$ qctrl "):
             continue
         words = shlex.split(line.removeprefix("$ qctrl "), comments=True)
-        if words[:2] in NOT_RUN:
+        if words[:2] == NOT_RUN:
             continue
         code = main(words)
         captured = capsys.readouterr()
