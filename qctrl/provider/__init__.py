@@ -6,7 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qctrl.provider.backend import Backend, Configuration, Device
+    from qctrl.provider.backend import Backend
+    from qctrl.provider.configuration import Configuration
+    from qctrl.provider.device import Device
     from qctrl.provider.isa import check_isa
     from qctrl.provider.properties import Properties
     from qctrl.provider.request import Emulation, Request
@@ -35,8 +37,8 @@ __all__ = [
 _MODULE_OF = {
     "Backend": "backend",
     "BackendStatus": "status",
-    "Configuration": "backend",
-    "Device": "backend",
+    "Configuration": "configuration",
+    "Device": "device",
     "Emulation": "request",
     "Properties": "properties",
     "Request": "request",

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
 from qiskit import QuantumCircuit
@@ -17,90 +14,35 @@ from qiskit.providers import BackendV2, Options
 from qiskit.result.models import MeasLevel, MeasReturnType
 from qiskit.transpiler import Target
 
-from qctrl.calibration import Calibration, Document, dump, loads
+from qctrl.calibration import Calibration, dump
 from qctrl.compiler import CompileCache, CompiledProgram, check_gate, compile_circuit, make_gate
-from qctrl.errors import CompileError, ConfigError, JobError
-from qctrl.execution import JobSpec, Runner
+from qctrl.errors import CompileError
+from qctrl.execution import Runner
 from qctrl.protocol import Setup
 from qctrl.protocol.limits import MAX_REP_DELAY_TICKS
-from qctrl.provider.custom import NO_CUSTOM_GATES, add_custom_gates, structural_of, with_custom_gate
+from qctrl.provider.configuration import MAX_SHOTS, Configuration, configuration_of
+from qctrl.provider.custom import add_custom_gates, structural_of, with_custom_gate
+from qctrl.provider.device import Device
+from qctrl.provider.history import calibration_at, calibration_of
 from qctrl.provider.isa import check_isa
+from qctrl.provider.pickling import reduced, reopener
 from qctrl.provider.plugin import SCHEDULING_PLUGIN
 from qctrl.provider.properties import Properties
 from qctrl.provider.request import Emulation, Request
 from qctrl.provider.status import BackendStatus
+from qctrl.provider.submission import replay, submit
 from qctrl.provider.target import build_target
 from qctrl.pulse import CustomGates, Step
 from qctrl.service import (
-    Blob,
     JobHandle,
     JobRecord,
     Jobs,
-    Submission,
-    decode,
-    decode_spec,
-    encode,
-    encode_spec,
 )
-from qctrl.units import to_seconds, to_ticks
+from qctrl.units import to_seconds
 from qctrl.version import __version__
 
 if TYPE_CHECKING:
     from qctrl.provider.run_job import RunJob
-
-_MAX_SHOTS = 10_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """The few facts that mthree and other tools of the older interface still ask for."""
-
-    backend_name: str
-    backend_version: str
-    n_qubits: int
-    basis_gates: tuple[str, ...]
-    max_shots: int
-    dt: float | None
-    dtm: float
-    meas_map: list[list[int]]
-    meas_levels: tuple[int, ...] = (1, 2)
-    max_experiments: int | None = None
-    max_circuits: int | None = None
-    simulator: bool = False
-    """False for the emulator too: it accepts exactly the circuits that the hardware accepts."""
-    local: bool = True
-    memory: bool = True
-    conditional: bool = False
-    dynamic_reprate_enabled: bool = True
-    rep_delay_range: tuple[float, float] = (0.0, 0.0)
-    """Shortest and longest idle time between shots, in seconds."""
-    default_rep_delay: float = 0.0
-    open_pulse: bool = False
-
-    @property
-    def num_qubits(self) -> int:
-        """Number of qubits."""
-        return self.n_qubits
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What stands behind a backend."""
-
-    calibration: Calibration
-    setup: Setup
-    runner: Runner
-    jobs: Jobs
-    emulation: Emulation | None
-    """``None`` on hardware."""
-    custom_gates: CustomGates = field(default_factory=lambda: NO_CUSTOM_GATES)
-    """Gates of the user's own, beside those of the calibration."""
-    compile_cache: CompileCache = field(default_factory=CompileCache)
-    """Programs compiled before, for every view of the device."""
-    has_branches: bool = True
-    """Whether the rack can decide on measured bits."""
-    reopen: Callable[[], Backend] | None = None
-    """Makes the backend anew, from the files as they are, in any process; ``None`` if nobody can."""
 
 
 class Backend(BackendV2):
@@ -146,11 +88,7 @@ class Backend(BackendV2):
         Raises:
             ConfigError: The backend was not made by a service.
         """
-        if self._device.reopen is None:
-            raise ConfigError(f"backend {self.name} was not made by ProviderService, so it cannot be opened again")
-        calibration = self.calibration
-        kept = (calibration.document, calibration.source, self.setup, dict(self.custom_gates), dict(vars(self.options)))
-        return _unpickled, (self._device.reopen, *kept)
+        return reduced(self)
 
     @property
     def device(self) -> Device:
@@ -231,7 +169,7 @@ class Backend(BackendV2):
             ConfigError: The backend was not made by a service, so nobody knows where its calibration is.
             CalibrationError: The calibration cannot be used; the backend stays as it is.
         """
-        found = self._reopened().device
+        found = reopener(self)().device
         for gate in self.custom_gates.values():
             check_gate(gate, found.calibration, found.setup)
         _put(self, dataclasses.replace(found, custom_gates=self.custom_gates))
@@ -246,12 +184,7 @@ class Backend(BackendV2):
             ValueError: The time has no zone.
             JobError: No job of the device had run by then, on this machine.
         """
-        if at.utcoffset() is None:
-            raise ValueError(f"the time {at.isoformat()} has no zone; use datetime.now(UTC) and the like")
-        text = self.jobs.store.calibration_at(self.calibration.name, at)
-        if text is None:
-            raise JobError(f"no job had run on {self.name} by {at.isoformat()}, so no calibration of that time is kept")
-        return build_target(loads(text, f"{self.name} at {at.isoformat()}"), has_branches=self._device.has_branches)
+        return build_target(calibration_at(self, at), has_branches=self._device.has_branches)
 
     def calibration_of(self, calibration_hash: str) -> Calibration:
         """Return a calibration that jobs ran with.
@@ -262,20 +195,11 @@ class Backend(BackendV2):
         Raises:
             JobError: It was not kept.
         """
-        if calibration_hash == self.calibration.hash.hex():
-            return self.calibration
-        text = self.jobs.store.calibration(calibration_hash)
-        if text is None:
-            raise JobError(f"calibration {calibration_hash[:12]} was not kept; jobs of release 0.1.0 kept none")
-        return loads(text, f"calibration {calibration_hash[:12]}")
-
-    def _reopened(self) -> Backend:
-        if self._device.reopen is None:
-            raise ConfigError(f"backend {self.name} was not made by ProviderService, so it cannot be opened again")
-        return self._device.reopen()
+        return calibration_of(self, calibration_hash)
 
     @cached_property
-    def _calibration_text(self) -> str:
+    def calibration_text(self) -> str:
+        """The calibration as YAML, as it is kept with the jobs that run with it."""
         return dump(self.calibration.document)
 
     @cached_property
@@ -334,17 +258,7 @@ class Backend(BackendV2):
 
     def configuration(self) -> Configuration:
         """Return the facts of the older interface."""
-        return Configuration(
-            backend_name=self.calibration.name,
-            backend_version=__version__,
-            n_qubits=self.num_qubits,
-            basis_gates=tuple(self.operation_names),
-            max_shots=_MAX_SHOTS,
-            dt=self.dt,
-            dtm=self.dtm,
-            meas_map=self.meas_map,
-            rep_delay_range=self.rep_delay_range,
-        )
+        return configuration_of(self)
 
     @classmethod
     def _default_options(cls) -> Options:  # pyright: ignore[reportIncompatibleMethodOverride] Qiskit declares no result
@@ -358,7 +272,7 @@ class Backend(BackendV2):
             init_qubits=True,
             job_tags=None,
         )
-        options.set_validator("shots", (1, _MAX_SHOTS))
+        options.set_validator("shots", (1, MAX_SHOTS))
         return options
 
     def check(self, circuit: QuantumCircuit) -> None:
@@ -419,14 +333,6 @@ class Backend(BackendV2):
         circuits = [run_input] if isinstance(run_input, QuantumCircuit) else list(run_input)
         return submit_circuits(self, circuits, options)
 
-    def _check_rep_delay(self, rep_delay_s: float | None) -> None:
-        least, most = self.rep_delay_range
-        if rep_delay_s is None:
-            return
-        if not least <= rep_delay_s <= most:
-            raise ValueError(f"rep_delay is {rep_delay_s!r} s; {self.name} can wait {least:g} to {most:g} s")
-        to_ticks(rep_delay_s, self.setup.tick_s, what="rep_delay")
-
     def submit(self, request: Request) -> JobHandle:
         """Store a job and start it.
 
@@ -435,48 +341,7 @@ class Backend(BackendV2):
             JobError: The job cannot be stored; then it is not executed.
             QctrlError: The runner refuses it.
         """
-        self._check_rep_delay(request.rep_delay_s)
-        job_id = uuid.uuid4().hex
-        emulation = self.emulation
-        if emulation is None and request.seed is not None:
-            # Whoever asks for a seed means an emulator; an instrument refuses what it cannot do.
-            emulation = Emulation()
-        sim = None if emulation is None else emulation.sim_options(request.seed)
-        spec = JobSpec(
-            job_id=job_id,
-            device=self.calibration.name,
-            setup=self.setup,
-            works=request.works,
-            sim=sim,
-            chunk_shots=request.chunk_shots,
-            rep_delay_s=request.rep_delay_s,
-            max_execution_s=request.max_execution_s,
-        )
-        provenance = {
-            "calibration_id": self.calibration.id,
-            "calibration_hash": self.calibration.hash.hex(),
-            "setup_hash": self.setup.hash.hex(),
-            "program_hashes": [work.program.hash.hex() for work in request.works],
-            "seed": None if sim is None else sim.seed,
-            "emulation": None if emulation is None else dataclasses.asdict(emulation),
-            "version": __version__,
-        }
-        if self.custom_gates:
-            provenance["custom_gates"] = [gate.text for gate in self.custom_gates.values()]
-        kept, artefacts = encode_spec(spec)
-        document = {**request.document, **kept, "provenance": provenance}
-        submission = Submission(
-            job_id=job_id,
-            device=self.calibration.name,
-            primitive=request.primitive,
-            calibration_id=self.calibration.id,
-            spec=encode(Blob(document, {**request.arrays, **artefacts})),
-            tags=request.tags,
-            session=request.session,
-            calibration_hash=self.calibration.hash.hex(),
-            calibration_text=self._calibration_text,
-        )
-        return self.jobs.submit(self.runner, submission, spec)
+        return submit(self, request)
 
     def replay(self, record: JobRecord) -> JobHandle:
         """Play a stored job again, with the programs, the setup and the seed that it had.
@@ -485,42 +350,12 @@ class Backend(BackendV2):
             JobError: The job was stored without its programs, or is of another device.
             QctrlError: The runner refuses it.
         """
-        if record.device != self.name:
-            raise JobError(f"job {record.job_id} is of {record.device}, not of {self.name}", job_id=record.job_id)
-        job_id = uuid.uuid4().hex
-        spec = decode_spec(decode(record.spec, job_id=record.job_id), job_id)
-        submission = Submission(
-            job_id=job_id,
-            device=record.device,
-            primitive=record.primitive,
-            calibration_id=record.calibration_id,
-            spec=record.spec,
-            tags=record.tags,
-        )
-        return self.jobs.submit(self.runner, submission, spec)
+        return replay(self, record)
 
 
 def _put(backend: Backend, device: Device) -> None:
     # Target and what Qiskit derives of it are made anew when they are first asked for.
-    for name in ("_target", "_calibration_text"):
+    for name in ("_target", "calibration_text"):
         vars(backend).pop(name, None)
     description = f"{device.calibration.name}, calibration {device.calibration.id}"
     vars(backend).update(_device=device, _coupling_map=None, description=description)
-
-
-def _unpickled(
-    reopen: Callable[[], Backend],
-    document: Document,
-    source: str,
-    setup: Setup,
-    custom_gates: dict[Any, Any],
-    options: dict[str, Any],
-) -> Backend:
-    backend = reopen()
-    calibration = Calibration.from_document(document, source)
-    gates: CustomGates = MappingProxyType(custom_gates)
-    made = backend.viewing(
-        dataclasses.replace(backend.device, calibration=calibration, setup=setup, custom_gates=gates)
-    )
-    made.set_options(**options)
-    return made

@@ -278,7 +278,7 @@ def test_a_job_can_be_played_again_bit_for_bit_from_the_store(backend, flipped):
 
 
 def test_a_job_without_its_programs_cannot_be_played_again(backend, flipped, monkeypatch):
-    monkeypatch.setattr("qctrl.provider.backend.encode_spec", lambda spec: ({}, {}))
+    monkeypatch.setattr("qctrl.provider.submission.encode_spec", lambda spec: ({}, {}))
     job = SamplerV2(backend).run([flipped])
     job.result()
     with pytest.raises(JobError, match=f"job {job.job_id()} was stored without its programs"):

@@ -1,0 +1,61 @@
+"""Facts of a backend by the names of Qiskit's older interface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from qctrl.version import __version__
+
+if TYPE_CHECKING:
+    from qctrl.provider.backend import Backend
+
+MAX_SHOTS: Final = 10_000_000
+"""Most shots of one circuit of ``backend.run``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The few facts that mthree and other tools of the older interface still ask for."""
+
+    backend_name: str
+    backend_version: str
+    n_qubits: int
+    basis_gates: tuple[str, ...]
+    max_shots: int
+    dt: float | None
+    dtm: float
+    meas_map: list[list[int]]
+    meas_levels: tuple[int, ...] = (1, 2)
+    max_experiments: int | None = None
+    max_circuits: int | None = None
+    simulator: bool = False
+    """False for the emulator too: it accepts exactly the circuits that the hardware accepts."""
+    local: bool = True
+    memory: bool = True
+    conditional: bool = False
+    dynamic_reprate_enabled: bool = True
+    rep_delay_range: tuple[float, float] = (0.0, 0.0)
+    """Shortest and longest idle time between shots, in seconds."""
+    default_rep_delay: float = 0.0
+    open_pulse: bool = False
+
+    @property
+    def num_qubits(self) -> int:
+        """Number of qubits."""
+        return self.n_qubits
+
+
+def configuration_of(backend: Backend) -> Configuration:
+    """Return the facts of the older interface."""
+    return Configuration(
+        backend_name=backend.calibration.name,
+        backend_version=__version__,
+        n_qubits=backend.num_qubits,
+        basis_gates=tuple(backend.operation_names),
+        max_shots=MAX_SHOTS,
+        dt=backend.dt,
+        dtm=backend.dtm,
+        meas_map=backend.meas_map,
+        rep_delay_range=backend.rep_delay_range,
+    )
