@@ -20,12 +20,10 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from firmware_sim.config import load_truth
-from firmware_sim.scpi.awg5200 import Awg5200
 from firmware_sim.scpi.cabling import Cabling, WiredPort
-from firmware_sim.scpi.gs200 import Gs200
 from firmware_sim.scpi.instrument import Instrument
-from firmware_sim.scpi.mso import Mso
-from firmware_sim.scpi.sgs100a import Sgs100a
+from firmware_sim.scpi.models import MODELS
+from firmware_sim.scpi.roles import Digitizer, Generator, Oscillator, Source
 from qctrl.errors import ConfigError, QctrlError
 from qctrl.protocol import Mixer, Port, Setup
 from qctrl.units import exact_fraction
@@ -33,12 +31,6 @@ from qctrl.units import exact_fraction
 if TYPE_CHECKING:
     from firmware_sim.scpi.readout_record import Recorder
 
-MODELS: Final[dict[str, type[Instrument]]] = {
-    "tektronix_awg5200": Awg5200,
-    "tektronix_mso": Mso,
-    "rohde_schwarz_sgs100a": Sgs100a,
-    "yokogawa_gs200": Gs200,
-}
 _log = logging.getLogger(__name__)
 _EXECUTION_ERROR: Final = -200
 
@@ -72,8 +64,9 @@ class Bench:
             if entry.kind not in MODELS:
                 raise ConfigError(f"instruments.{name}: {entry.kind!r} is not emulated; known: {', '.join(MODELS)}")
             self.instruments[name] = instrument = MODELS[entry.kind](entry.serial)
-            if isinstance(instrument, Awg5200) and entry.trigger_channel is not None:
+            if isinstance(instrument, Generator) and entry.trigger_channel is not None:
                 instrument.on_trigger = self._triggered(instrument, entry.trigger_channel)
+        self._generators = {n: one for n, one in self.instruments.items() if isinstance(one, Generator)}
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="bench", daemon=True)
         self._thread.start()
@@ -94,7 +87,7 @@ class Bench:
         while (task := self._tasks.get()) is not None:
             task()
 
-    def _triggered(self, source: Awg5200, channel: int) -> Callable[[], None]:
+    def _triggered(self, source: Generator, channel: int) -> Callable[[], None]:
         def act() -> None:
             if not source.is_armed():
                 return
@@ -103,7 +96,7 @@ class Bench:
             edges = np.flatnonzero(np.diff(marks.astype(np.int16), prepend=0) > 0)
             started = [source]
             if len(edges):
-                others = [a for a in self.instruments.values() if isinstance(a, Awg5200) and a is not source]
+                others = [awg for awg in self._generators.values() if awg is not source]
                 started += [awg for awg in others if awg.is_armed() and not awg.misses_triggers]
             for awg in started:
                 awg.begin()
@@ -113,24 +106,29 @@ class Bench:
 
         return act
 
-    def _play(self, source: Awg5200, trigger: int, repeats: int, started: list[Awg5200]) -> None:
+    def _play(self, source: Generator, trigger: int, repeats: int, started: list[Generator]) -> None:
         try:
             self._simulate(source, trigger, repeats)
         except QctrlError as error:
-            source.push(_EXECUTION_ERROR, f"Execution error;{error}")
+            self._blame(source, str(error))
         except Exception as error:  # noqa: BLE001 (the instruments stay reachable; the host finds the error queue)
             _log.exception("a run failed")
-            source.push(_EXECUTION_ERROR, f"Execution error;defect of the emulator: {error}")
+            self._blame(source, f"defect of the emulator: {error}")
         else:
             for awg in started:
                 awg.end()
 
-    def _simulate(self, source: Awg5200, trigger: int, repeats: int) -> None:
+    def _blame(self, source: Generator, text: str) -> None:
+        next(one for one in self.instruments.values() if one is source).push(
+            _EXECUTION_ERROR, f"Execution error;{text}"
+        )
+
+    def _simulate(self, source: Generator, trigger: int, repeats: int) -> None:
         from firmware_sim.scpi.readout_record import Recorder
 
         rate_hz = source.sample_rate_hz
         digitizers = {
-            name: found for name, found in self.instruments.items() if isinstance(found, Mso) and found.is_armed()
+            name: found for name, found in self.instruments.items() if isinstance(found, Digitizer) and found.is_armed()
         }
         setup, lines = self._collect(rate_hz)
         recorder = Recorder(self._truth, setup, lines, self._seed, self._runs)
@@ -142,7 +140,7 @@ class Bench:
                 raise ConfigError(f"{name} samples at {mso.sample_rate_hz:g} Hz, the generators at {rate_hz:g} Hz")
             self._record(name, mso, recorder, (trigger, min(repeats, mso.frames)))
 
-    def _record(self, name: str, mso: Mso, recorder: Recorder, shots: tuple[int, int]) -> None:
+    def _record(self, name: str, mso: Digitizer, recorder: Recorder, shots: tuple[int, int]) -> None:
         trigger, n_shots = shots
         first = trigger + round(mso.delay_s * mso.sample_rate_hz)
         frames: dict[int, NDArray[np.float64]] = {}
@@ -160,7 +158,7 @@ class Bench:
         lo_hz = {
             port: oscillator.frequency_hz if oscillator.on else None
             for name, oscillator in self.instruments.items()
-            if isinstance(oscillator, Sgs100a)
+            if isinstance(oscillator, Oscillator)
             for port in self._cabling.instruments[name].ports
         }
         fed = self._fed()
@@ -192,8 +190,8 @@ class Bench:
     def _fed(self) -> dict[str, NDArray[Any]]:
         """Return the volts of one shot of every line that a generator feeds."""
         found: dict[str, NDArray[Any]] = {}
-        for name, awg in self.instruments.items():
-            if not isinstance(awg, Awg5200) or awg.state == 0 or awg.is_armed():
+        for name, awg in self._generators.items():
+            if not awg.is_playing():
                 continue
             for port, channels in self._cabling.instruments[name].channels.items():
                 shots = [awg.shot(channel) for channel in channels]
@@ -205,7 +203,7 @@ class Bench:
 
     def _bias_v(self, port: str) -> float:
         return sum(
-            source.level_v
+            source.held_v(self._cabling.instruments[name].output(port))
             for name, source in self.instruments.items()
-            if isinstance(source, Gs200) and source.on and port in self._cabling.instruments[name].ports
+            if isinstance(source, Source) and self._cabling.instruments[name].holds(port)
         )

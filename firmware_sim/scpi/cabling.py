@@ -47,6 +47,8 @@ class BenchInstrument(_Loose):
     """Lines of the chip, with the channels that feed or digitise them: I and Q, or one."""
     ports: tuple[str, ...] = ()
     """Lines that a source serves as a whole."""
+    bias: dict[str, int] = Field(default_factory=dict[str, int])
+    """Lines whose level an output of a source holds."""
     trigger_channel: int | None = None
     """Channel whose marker triggers everything else on the bench."""
 
@@ -64,6 +66,14 @@ class BenchInstrument(_Loose):
                 "or TCPIP0::127.0.0.1::hislip0,PORT::INSTR"
             )
         return found[1], int(found[2])
+
+    def holds(self, port: str) -> bool:
+        """Return whether a source holds the level of a line."""
+        return port in self.ports or port in self.bias
+
+    def output(self, port: str) -> int:
+        """Return the output that a line is on."""
+        return self.bias.get(port, 1)
 
     @property
     def speaks_hislip(self) -> bool:

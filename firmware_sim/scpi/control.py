@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
 
-from firmware_sim.scpi.awg5200 import Awg5200
 from firmware_sim.scpi.faults import WireFaults
 from firmware_sim.scpi.instrument import Instrument
 from firmware_sim.scpi.rack import EmulatedRack
@@ -60,9 +59,7 @@ def state(instrument: Instrument) -> dict[str, Any]:
     found: dict[str, Any] = {
         key: value for key, value in vars(instrument).items() if isinstance(value, str | int | float | bool)
     }
-    if isinstance(instrument, Awg5200):
-        found["outputs_on"] = [index for index, channel in instrument.channels.items() if channel.on]
-        found["n_waveforms"] = len(instrument.waveforms)
+    found["outputs_on"] = instrument.outputs_on()
     return found
 
 

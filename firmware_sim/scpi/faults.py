@@ -17,5 +17,7 @@ class WireFaults:
     """Nothing is read after so many more bytes from the host."""
     extra_length: int = 0
     """Blocks say that they are so much longer than they are."""
+    flips: bool = False
+    """The last byte of every block that is sent is another."""
     refuses: bool = False
     """New connections are closed at once."""

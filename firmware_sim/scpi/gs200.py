@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
 from firmware_sim.scpi.instrument import Instrument, boolean, choice, command, number
 
@@ -14,9 +14,9 @@ _OVER: Final = 1.2
 class Gs200(Instrument):
     """The source; ``levels_v`` are all levels since power-on."""
 
-    maker: ClassVar[str] = "YOKOGAWA"
-    model: ClassVar[str] = "GS210"
-    firmware: ClassVar[str] = "2.02"
+    maker = "YOKOGAWA"
+    model = "GS210"
+    firmware = "2.02"
 
     def reset(self) -> None:
         """Return to the state after power-on."""
@@ -25,6 +25,14 @@ class Gs200(Instrument):
         self.levels_v = [0.0]
         self.limit_a = 0.2
         self.on = False
+
+    def outputs_on(self) -> list[int]:
+        """Return its output, if it is on."""
+        return [1] if self.on else []
+
+    def held_v(self, output: int) -> float:  # noqa: ARG002 (it has one)
+        """Return what it gives; see ``Source``."""
+        return self.level_v if self.on else 0.0
 
     @command("[SOURce:]FUNCtion")
     def set_function(self, kind: str) -> None:

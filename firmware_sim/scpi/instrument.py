@@ -69,14 +69,15 @@ class Instrument:
 
     Args:
         serial: Serial number in its identity.
+        parts: Objects that know some of its headers.
     """
 
-    maker: ClassVar[str] = ""
-    model: ClassVar[str] = ""
-    firmware: ClassVar[str] = "1.0"
+    maker: str = ""
+    model: str = ""
+    firmware: str = "1.0"
     max_block: ClassVar[int] = 999_999_999
 
-    def __init__(self, serial: str) -> None:
+    def __init__(self, serial: str, parts: tuple[object, ...] = ()) -> None:
         self.serial = serial
         self.lock = threading.RLock()
         self.reference_locked = True
@@ -84,14 +85,19 @@ class Instrument:
         self._errors: deque[tuple[int, str]] = deque()
         self._event_status = 0
         self._commands = [
-            Command(_compile(header), getattr(self, name))
-            for name in dir(type(self))
-            for header in getattr(getattr(type(self), name), "headers", ())
+            Command(_compile(header), getattr(part, name))
+            for part in (self, *parts)
+            for name in dir(type(part))
+            for header in getattr(getattr(type(part), name), "headers", ())
         ]
         self.reset()
 
     def reset(self) -> None:
         """Return to the state after power-on."""
+
+    def outputs_on(self) -> list[int]:
+        """Return the outputs that are on."""
+        return []
 
     def power_cycle(self) -> None:
         """Forget everything, the error queue too."""

@@ -7,7 +7,7 @@ channel come as one block; 6400 codes of a 16-bit word are one division.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,9 @@ _MAX_RECORD: Final = 10_000_000
 class Mso(Instrument):
     """The digitizer."""
 
-    maker: ClassVar[str] = "TEKTRONIX"
-    model: ClassVar[str] = "MSO64B"
-    firmware: ClassVar[str] = "CF:91.1CT FV:2.4"
+    maker = "TEKTRONIX"
+    model = "MSO64B"
+    firmware = "CF:91.1CT FV:2.4"
 
     def __init__(self, serial: str) -> None:
         self.frames_short = 0

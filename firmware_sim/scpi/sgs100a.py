@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from firmware_sim.scpi.instrument import Instrument, boolean, choice, command, number
 
 
 class Sgs100a(Instrument):
     """The oscillator."""
 
-    maker: ClassVar[str] = "Rohde&Schwarz"
-    model: ClassVar[str] = "SGS100A/1416.0505k02"
-    firmware: ClassVar[str] = "4.2.76.0-4.30.046.295"
+    maker = "Rohde&Schwarz"
+    model = "SGS100A/1416.0505k02"
+    firmware = "4.2.76.0-4.30.046.295"
 
     def reset(self) -> None:
         """Return to the state after power-on."""
@@ -20,6 +18,10 @@ class Sgs100a(Instrument):
         self.power_dbm = -30.0
         self.on = False
         self.reference = "INT"
+
+    def outputs_on(self) -> list[int]:
+        """Return its output, if it is on."""
+        return [1] if self.on else []
 
     @command("[SOURce<n>:]FREQuency[:CW]")
     def set_frequency(self, _source: int, value: str) -> None:

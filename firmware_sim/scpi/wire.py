@@ -87,6 +87,8 @@ class Wire:
     def _encode(self, reply: str | bytes) -> bytes:
         if isinstance(reply, str):
             return reply.encode()
+        if self.faults.flips:
+            reply = reply[:-1] + bytes([reply[-1] ^ 1])
         if self.faults.extra_length:
             found = re.match(rb"#(\d)", reply)
             digits = int(found[1]) if found else 0

@@ -40,7 +40,9 @@ class RackInstrument(StrictModel):
     )
     """Ports with the channels that feed or digitise them: I and Q, or one."""
     ports: Annotated[tuple[_PortName, ...], Field(max_length=4096)] = ()
-    """Ports that an oscillator or a DC source serves."""
+    """Ports that an oscillator or a DC source with one output serves."""
+    bias: dict[_PortName, _Channel] = Field(default_factory=dict[str, int], max_length=256)
+    """Ports that a DC source with several outputs holds the level of, with their outputs."""
     trigger_channel: _Channel | None = None
     """Of the generator that gives the trigger: a channel without a port, whose marker 1 is cabled to all others."""
     power: Annotated[float, Field(ge=-150, le=50)] | None = None
@@ -50,6 +52,11 @@ class RackInstrument(StrictModel):
     verify: Literal["first", "never"] = "first"
     """Whether an uploaded waveform is read back and compared."""
     limits: InstrumentLimits = InstrumentLimits()
+
+    @property
+    def held_ports(self) -> tuple[str, ...]:
+        """Ports that a DC source holds the level of."""
+        return (*self.ports, *self.bias)
 
 
 def check_instruments(instruments: Mapping[str, RackInstrument]) -> None:
@@ -64,6 +71,7 @@ def check_instruments(instruments: Mapping[str, RackInstrument]) -> None:
     for name, box in instruments.items():
         taken = [channel for channels in box.channels.values() for channel in channels]
         taken += [] if box.trigger_channel is None else [box.trigger_channel]
+        taken += box.bias.values()
         for channel in taken:
             if taken.count(channel) > 1:
                 raise problem(f"channel {channel} is used twice", "use another", "instruments", name, "channels")

@@ -82,6 +82,9 @@ class OutputSetting:
     full_scale_v: float
     """Volts of a sample of 1, into the load that the wiring file means."""
     dac_bits: int
+    """Bits that its samples are rounded to already."""
+    marked: bool = False
+    """Whether its marker 1 is used, which may cost a bit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,10 +203,10 @@ class Oscillator(Box, Protocol):
 
 @runtime_checkable
 class DcSource(Box, Protocol):
-    """A DC source; its level survives ``safe_state``, because a dropped bias costs hours."""
+    """A DC source; its levels survive ``safe_state``, because a dropped bias costs hours."""
 
-    def ramp(self, level_v: float) -> None:
-        """Go to a level, no faster than its limit, and stay there."""
+    def ramp(self, port: str, level_v: float) -> None:
+        """Bring what a port is biased with to a level, no faster than its limit; it stays there."""
         ...
 
 

@@ -13,7 +13,8 @@ from qctrl.instruments.boxes.base import Box
 GROUP: Final = "qctrl.instruments"
 """Entry points of other packages: a kind, and a callable that takes (name, entry) and returns a ``Box``."""
 _OWN: Final = {
-    "tektronix_awg5200": "qctrl.instruments.scpi.tektronix_awg5200:TektronixAwg5200",
+    "tektronix_awg5200": "qctrl.instruments.scpi.tektronix_awg:TektronixAwg",
+    "tektronix_awg70000": "qctrl.instruments.scpi.tektronix_awg:TektronixAwg",
     "tektronix_mso": "qctrl.instruments.scpi.tektronix_mso:TektronixMso",
     "rohde_schwarz_sgs100a": "qctrl.instruments.scpi.rohde_schwarz_sgs100a:RohdeSchwarzSgs100a",
     "yokogawa_gs200": "qctrl.instruments.scpi.yokogawa_gs200:YokogawaGs200",

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO
 
+from qctrl.config import RackInstrument
 from qctrl.errors import InstrumentError
 
 
@@ -59,3 +61,23 @@ class Lease:
     def release(self) -> None:
         """Give it back; idempotent."""
         self._file.close()
+
+
+def take_leases(instruments: Mapping[str, RackInstrument]) -> list[Lease]:
+    """Return the leases of several boxes: all of them or none.
+
+    Args:
+        instruments: The boxes, by name.
+
+    Raises:
+        InstrumentError: Somebody else has one.
+    """
+    taken: list[Lease] = []
+    try:
+        for name, entry in instruments.items():
+            taken.append(Lease(name, entry.address))
+    except InstrumentError:
+        for lease in taken:
+            lease.release()
+        raise
+    return taken

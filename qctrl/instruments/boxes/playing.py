@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qctrl.errors import ConfigError, InstrumentError, InstrumentTimeoutError
 from qctrl.instruments.boxes.base import Acquisition, Finishing, GeneratorLimits, ShotSequence
 from qctrl.instruments.boxes.receive import Means, Received, Record, receive, records
+from qctrl.instruments.boxes.settings import sample_rate_hz
 from qctrl.instruments.boxes.shot import Pieces, Shot, cut, period_ticks, render, rest_levels, trigger_marks
 from qctrl.instruments.boxes.wired import Wired
 from qctrl.protocol import Patch, Program, Results, Run, Setup
@@ -132,7 +133,7 @@ class Playing:
             acquisition = Acquisition(
                 channels=channels,
                 full_scale_v=port.full_scale_v,
-                sample_rate_hz=round(1 / (tick_s * port.sample_ticks), 3),
+                sample_rate_hz=sample_rate_hz(self._setup),
                 delay_s=(record.first_tick + port.delay_ticks) * tick_s,
                 n_samples=record.length_ticks // port.sample_ticks,
             )

@@ -8,28 +8,25 @@ the records. There is no thread: a run moves on inside ``fetch``, so nothing goe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Final
 
 from qctrl.config import Rack
 from qctrl.errors import ConfigError, InstrumentError, ProtocolError, QctrlError, UnsupportedInstructionError
 from qctrl.instruments.base import Fetched, Identity, Progress, State
-from qctrl.instruments.boxes.base import Box, BoxHealth, GeneratorLimits, OutputSetting
-from qctrl.instruments.boxes.lease import Lease
+from qctrl.instruments.boxes.base import Box, BoxHealth, GeneratorLimits
+from qctrl.instruments.boxes.lease import Lease, take_leases
 from qctrl.instruments.boxes.playing import Playing
-from qctrl.instruments.boxes.shot import rest_levels
+from qctrl.instruments.boxes.settings import apply
+from qctrl.instruments.boxes.together import each, raise_together
 from qctrl.instruments.boxes.wired import Wired, wire
 from qctrl.protocol import Patch, Program, Results, Run, Setup
 from qctrl.version import __version__
 
 CAPABILITIES: Final = frozenset({"iq", "trace"})
 """No ``branch``: nothing decides during a shot."""
-_POWER_DBM: Final = 10.0
 _SETTLE_S: Final = 0.001
-_B = TypeVar("_B")
-_R = TypeVar("_R")
 
 
 class BoxRack:
@@ -67,10 +64,10 @@ class BoxRack:
             ExceptionGroup: Several boxes failed.
         """
         if not self._leases:
-            self._take_leases()
+            self._leases = take_leases(self._rack.instruments)
         self._setup_hash = b""
         self._clear_run()
-        self._each(self._boxes, "cannot be reached", lambda box: box.connect())
+        each(self._boxes, "cannot be reached", lambda box: box.connect())
         return Identity("boxes", self._device, __version__, self._epoch, CAPABILITIES)
 
     def health(self) -> Progress:
@@ -82,7 +79,7 @@ class BoxRack:
     def check(self) -> dict[str, BoxHealth | QctrlError]:
         """Ask every box for what must be in order, and return what it said, or why it did not; switches nothing."""
         if not self._leases:
-            self._take_leases()
+            self._leases = take_leases(self._rack.instruments)
 
         def ask(box: Box) -> BoxHealth | QctrlError:
             try:
@@ -90,7 +87,7 @@ class BoxRack:
             except QctrlError as error:
                 return error
 
-        return self._each(self._boxes, "cannot be checked", ask)
+        return each(self._boxes, "cannot be checked", ask)
 
     def safe_state(self) -> None:
         """Stop acquisition, then generators, then oscillators; DC levels are held."""
@@ -101,12 +98,12 @@ class BoxRack:
         errors: list[QctrlError] = []
         for role in order:
             try:
-                self._each(role, "did not reach the safe state", lambda box: box.safe_state())
+                each(role, "did not reach the safe state", lambda box: box.safe_state())
             except QctrlError as error:
                 errors.append(error)
             except ExceptionGroup as group:
                 errors += [error for error in group.exceptions if isinstance(error, QctrlError)]
-        _raise_together(errors, "did not reach the safe state")
+        raise_together(errors, "did not reach the safe state")
 
     def close(self) -> None:
         """Close every session and give the leases back."""
@@ -133,7 +130,7 @@ class BoxRack:
         self._wired.check(setup)
         self._setup, self._program = setup, None
         with self._safe_on_failure():
-            self._apply(setup)
+            self._limits = apply(self._wired, setup)
         self._setup_hash = setup.hash
 
     def load(self, program: Program, patch: Patch | None) -> None:
@@ -181,7 +178,7 @@ class BoxRack:
         self._epoch = run.epoch
         with self._safe_on_failure():
             self._reconnect_lost()
-            self._each(self._wired.oscillators, "did not switch on", lambda box: box.switch_on())
+            each(self._wired.oscillators, "did not switch on", lambda box: box.switch_on())
             playing = Playing(self._wired, setup, self._limits, program, self._patch, self._run_slack_s)
         self._clear_run()
         self._run, self._state = run, "running"
@@ -207,32 +204,6 @@ class BoxRack:
 
     # Own
 
-    def _apply(self, setup: Setup) -> None:
-        tick_s = float(setup.tick_s)
-        rest = rest_levels(setup)
-        ports = {port.name: port for port in setup.ports}
-        for name, generator in self._wired.generators.items():
-            entry = self._wired.entries[name]
-            outputs = [
-                OutputSetting(channel, ports[port].full_scale_v, ports[port].dac_bits)
-                for port, channels in entry.channels.items()
-                if port in ports
-                for channel in channels
-            ]
-            if entry.trigger_channel is not None:
-                outputs.append(OutputSetting(entry.trigger_channel, 0.25, 15))
-            rate_hz = round(1 / (tick_s * setup.ports[0].sample_ticks), 3)
-            self._limits[name] = generator.configure(rate_hz, outputs)
-        for name, oscillator in self._wired.oscillators.items():
-            lo_hz = self._wired.lo_hz(setup, name)
-            power = self._wired.entries[name].power
-            if lo_hz is not None:
-                oscillator.configure(lo_hz, _POWER_DBM if power is None else power)
-        for name, source in self._wired.sources.items():
-            for port in self._wired.entries[name].ports:
-                if port in ports:
-                    source.ramp(rest[port].real * ports[port].full_scale_v)
-
     def _advance(self, work: Iterator[Results | None]) -> None:
         try:
             found = next(work)
@@ -252,18 +223,8 @@ class BoxRack:
         lost = {name: box for name, box in self._boxes.items() if not box.is_connected()}
         if not lost or self._setup is None:
             return
-        self._each(lost, "cannot be reached", lambda box: box.connect())
-        self._apply(self._setup)
-
-    def _take_leases(self) -> None:
-        try:
-            for name, entry in self._rack.instruments.items():
-                self._leases.append(Lease(name, entry.address))
-        except InstrumentError:
-            for lease in self._leases:
-                lease.release()
-            self._leases = []
-            raise
+        each(lost, "cannot be reached", lambda box: box.connect())
+        self._limits = apply(self._wired, self._setup)
 
     def _clear_run(self) -> None:
         self._run: Run | None = None
@@ -273,20 +234,6 @@ class BoxRack:
         self._n_blocks = 0
         self._done_shots = 0
         self._steps = 0
-
-    @staticmethod
-    def _each(boxes: Mapping[str, _B], failure: str, action: Callable[[_B], _R]) -> dict[str, _R]:
-        """Do something to several boxes at once; each has a session of its own."""
-        if not boxes:
-            return {}
-        with ThreadPoolExecutor(len(boxes)) as pool:
-            futures = {name: pool.submit(action, box) for name, box in boxes.items()}
-        errors = [e for future in futures.values() if (e := future.exception()) is not None]
-        for error in errors:
-            if not isinstance(error, QctrlError):
-                raise error
-        _raise_together([error for error in errors if isinstance(error, QctrlError)], failure)
-        return {name: future.result() for name, future in futures.items()}
 
     @contextmanager
     def _safe_on_failure(self) -> Generator[None]:
@@ -299,10 +246,3 @@ class BoxRack:
                 error.add_note(f"the safe state could not be confirmed either: {second}")
             self._state = "failed"
             raise
-
-
-def _raise_together(errors: list[QctrlError], failure: str) -> None:
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise ExceptionGroup(f"{len(errors)} instruments {failure}", errors) from InstrumentError(failure)

@@ -29,7 +29,7 @@ class Wired:
 
     def biased(self, port: str) -> str | None:
         """Return which DC source holds the level of a port, if one does."""
-        return next((name for name in self.sources if port in self.entries[name].ports), None)
+        return next((name for name in self.sources if port in self.entries[name].held_ports), None)
 
     def lo_hz(self, setup: Setup, oscillator: str) -> float | None:
         """Return the carrier that an oscillator has to give; ``None`` if none of its ports is in use.
@@ -86,10 +86,15 @@ def wire(entries: Mapping[str, RackInstrument], boxes: Mapping[str, Box]) -> Wir
         if len(found) != 1:
             raise ConfigError(f"instruments.{name}: its driver has {len(found)} roles, not one")
         entry = entries[name]
-        by_channel = name in generators or name in digitizers
-        if bool(entry.ports) == by_channel or (entry.channels and not by_channel):
-            key = "channels" if by_channel else "ports"
-            raise ConfigError(f"instruments.{name}: a {entry.kind} names its lines in {key}:, and there only")
+        given = {key for key in ("channels", "ports", "bias") if getattr(entry, key)}
+        wanted = {"channels"} if name in generators or name in digitizers else {"ports"}
+        if given != wanted and not (name in sources and given == {"bias"}):
+            keys = "ports: or bias:" if name in sources else f"{next(iter(wanted))}:"
+            raise ConfigError(f"instruments.{name}: a {entry.kind} names its lines in {keys}, and there only")
+        if name in sources and len(entry.ports) > 1:
+            raise ConfigError(
+                f"instruments.{name}: one level cannot hold {len(entry.ports)} ports; use bias: PORT: OUTPUT"
+            )
     trigger = next(name for name, entry in entries.items() if entry.trigger_channel is not None)
     if trigger not in generators:
         raise ConfigError(f"instruments.{trigger}: only a generator has a trigger_channel")

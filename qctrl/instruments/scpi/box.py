@@ -10,8 +10,6 @@ from qctrl.errors import InstrumentError, InstrumentFault, ResourceError
 from qctrl.instruments.boxes.base import BoxHealth, BoxIdentity
 from qctrl.instruments.scpi.session import Session
 
-MAX_BLOCK_BYTES: Final = 32 << 20
-"""Blocks are split here: below every limit on the wire, and short enough to stop between two."""
 _MOST_ERRORS: Final = 64
 _FREQUENCY_BIT: Final = 1 << 5
 """Of the questionable condition register (SCPI-99 volume 1, 9.4): set while the reference is not locked."""
@@ -27,7 +25,7 @@ class ScpiBox:
 
     maker: ClassVar[str] = ""
     """Start of the first field of ``*IDN?``, in any case."""
-    models: ClassVar[tuple[str, ...]] = ()
+    models: tuple[str, ...] = ()
     """Starts of the second field that this driver is for."""
     park: ClassVar[tuple[str, ...]] = ()
     """Lines that take it to its safe state."""

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qctrl.instruments.boxes.base import Acquisition
-from qctrl.instruments.scpi.box import MAX_BLOCK_BYTES, ScpiBox
+from qctrl.instruments.scpi.blocks import MAX_BLOCK_BYTES
+from qctrl.instruments.scpi.box import ScpiBox
 
 _DIVISIONS: Final = 10
 _EXTREME: Final = (-32768, 32767)

@@ -27,7 +27,7 @@ class YokogawaGs200(ScpiBox):
     park = ()
     """It holds: a flux bias that falls to zero moves every qubit."""
 
-    def ramp(self, level_v: float) -> None:
+    def ramp(self, port: str, level_v: float) -> None:  # noqa: ARG002 (it has one output)
         """Go to a level in small steps; see ``DcSource``.
 
         Raises:

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from firmware_sim.scpi.awg5200 import Awg5200
 from firmware_sim.scpi.gs200 import Gs200
 from firmware_sim.scpi.message import Message
 from firmware_sim.scpi.mso import Mso
 from firmware_sim.scpi.sgs100a import Sgs100a
+from firmware_sim.scpi.tektronix_awg import AWG5208, TektronixAwg
 
 
 def say(instrument, text, data=None):
@@ -16,7 +16,7 @@ def say(instrument, text, data=None):
 
 @pytest.fixture
 def awg():
-    return Awg5200("B1")
+    return TektronixAwg("B1", AWG5208)
 
 
 @pytest.mark.parametrize("header", ["SYST:ERR?", "SYSTem:ERRor?", ":system:error:next?", "syst:err:next?"])

@@ -5,21 +5,25 @@ import time
 import numpy as np
 import pytest
 
-from firmware_sim.scpi.awg5200 import Awg5200
 from firmware_sim.scpi.gs200 import Gs200
 from firmware_sim.scpi.mso import Mso
 from firmware_sim.scpi.sgs100a import Sgs100a
+from firmware_sim.scpi.tektronix_awg import AWG5208, AWG70002A, TektronixAwg
 from firmware_sim.scpi.wire import Wire
 from qctrl.config import InstrumentLimits, RackInstrument
 from qctrl.errors import ConfigError, InstrumentError, InstrumentFault, InstrumentTimeoutError, ResourceError
 from qctrl.instruments.boxes import Acquisition, OutputSetting, Segment, ShotSequence, Step, kinds, open_box
-from qctrl.instruments.scpi import box as box_module
+from qctrl.instruments.scpi import blocks
 from qctrl.instruments.scpi import session as session_module
 
 pytest.importorskip("pyvisa_py")
 
 KINDS = {
-    "tektronix_awg5200": (Awg5200, {"channels": {"q0.drive": (1, 2)}, "limits": InstrumentLimits(max_vpp=2.0)}),
+    "tektronix_awg5200": (
+        lambda serial: TektronixAwg(serial, AWG5208),
+        {"channels": {"q0.drive": (1, 2)}, "limits": InstrumentLimits(max_vpp=2.0)},
+    ),
+    "tektronix_awg70000": (lambda serial: TektronixAwg(serial, AWG70002A), {"channels": {"q0.drive": (1, 2)}}),
     "tektronix_mso": (Mso, {"channels": {"f0.acquire": (1, 2)}}),
     "rohde_schwarz_sgs100a": (Sgs100a, {"ports": ("q0.drive",), "limits": InstrumentLimits(max_power=15.0)}),
     "yokogawa_gs200": (Gs200, {"ports": ("q0.flux",), "limits": InstrumentLimits(max_level=0.5, max_slew=10.0)}),
@@ -67,7 +71,7 @@ def wave(seed, n=2400):
 
 
 def test_generator_gets_exactly_the_samples_and_only_once(awg, monkeypatch):
-    monkeypatch.setattr("qctrl.instruments.scpi.tektronix_awg5200.MAX_BLOCK_BYTES", 4096)
+    monkeypatch.setattr("qctrl.instruments.scpi.blocks.MAX_BLOCK_BYTES", 4096)
     segment = Segment("a", wave(1), (np.arange(2400) < 100).astype(np.uint8))
     assert awg.driver.upload(segment)
     assert not awg.driver.upload(segment)
@@ -115,16 +119,11 @@ def test_amplitude_beyond_the_limit_is_refused_before_it_is_sent(awg):
     assert awg.instrument.channels[1].vpp == before
 
 
-def test_corrupted_waveform_is_found_by_reading_it_back(awg, monkeypatch):
-    real = awg.instrument.read_samples
-    commands = [c for c in awg.instrument._commands if c.act == real]
-    awg.instrument._commands.remove(commands[0])
-    broken = type(commands[0])(commands[0].pattern, lambda *a: real(*a)[:-1] + b"\x01")
-    awg.instrument._commands.insert(0, broken)
+def test_corrupted_waveform_is_found_by_reading_it_back(awg):
+    awg.wire.faults.flips = True
     with pytest.raises(InstrumentError, match="waveform c reads back otherwise than it was sent"):
         awg.driver.upload(Segment("c", wave(4)))
-    awg.instrument._commands.remove(broken)
-    awg.instrument._commands.append(commands[0])
+    awg.wire.faults.flips = False
     awg.driver.connect()
 
 
@@ -290,14 +289,14 @@ def test_oscillator_keeps_its_limit(bays):
 def test_source_ramps_within_its_slew_and_holds(bays):
     bay = bays["yokogawa_gs200"]
     began = time.monotonic()
-    bay.driver.ramp(0.4)
-    bay.driver.ramp(-0.1)
+    bay.driver.ramp("q0.flux", 0.4)
+    bay.driver.ramp("q0.flux", -0.1)
     took_s = time.monotonic() - began
     steps = np.abs(np.diff(bay.instrument.levels_v))
     assert steps.max() <= 10.0 * 0.02 + 1e-12
     assert took_s >= 0.9 / 10.0
     with pytest.raises(ResourceError, match=r"level of 0\.6 V is beyond its limit of 0\.5 V"):
-        bay.driver.ramp(0.6)
+        bay.driver.ramp("q0.flux", 0.6)
     bay.driver.safe_state()
     assert (bay.instrument.on, bay.instrument.level_v) == (True, -0.1)
 
@@ -317,5 +316,22 @@ def test_unknown_kind_names_the_known_ones_and_other_packages_may_bring_theirs(m
     assert open_box("awg9", entry) == ("awg9", "acme_awg")
 
 
+def test_awg70000_takes_its_own_volts_and_bits():
+    bay = Bay("tektronix_awg70000")
+    try:
+        bay.driver.connect()
+        with pytest.raises(ResourceError, match=r"channel 1 of 1 V peak to peak is beyond its limit of 0\.5 V"):
+            bay.driver.configure(1e9, [OutputSetting(1, 0.5, 10)])
+        with pytest.raises(ResourceError, match=r"converts 10 bits, its port has 16; write dac_bits: 10"):
+            bay.driver.configure(1e9, [OutputSetting(1, 0.25, 16)])
+        limits = bay.driver.configure(5e9, [OutputSetting(1, 0.25, 10), OutputSetting(2, 0.25, 10, marked=True)])
+        assert (limits.min_samples, bay.instrument.sample_rate_hz) == (2400, 5e9)
+        assert [channel.bits for channel in bay.instrument.channels.values()] == [10, 9]
+        assert bay.driver.upload(Segment("a", wave(1)))
+        assert bay.driver.health().limits == "0.5 Vpp"
+    finally:
+        bay.close()
+
+
 def test_blocks_stay_below_every_limit_on_the_wire():
-    assert box_module.MAX_BLOCK_BYTES <= 64 << 20
+    assert blocks.MAX_BLOCK_BYTES <= 64 << 20

@@ -1,8 +1,10 @@
-"""Tektronix AWG5200 series.
+"""Tektronix AWG5200 and AWG70000 series.
 
-Commands and their forms: Tektronix' published package ``tm_devices`` (github.com/tektronix/tm_devices), commands of the
-AWG5200: ``wlist``, ``slist``, ``source``, ``output``, ``clock``, ``awgcontrol``, ``trigger``. Values of
-``AWGControl:RSTate?`` and the layout of sample blocks: QCoDeS, ``tektronix/AWG70000A.py``.
+Commands and their forms: Tektronix' published package ``tm_devices`` 3.7 (github.com/tektronix/tm_devices), commands of
+both series: ``wlist``, ``slist``, ``source``, ``output``, ``clock``, ``awgcontrol``, ``trigger``. ``tm_devices`` has
+``WLISt:WAVeform:DATA:I`` for the AWG70000 and the form without ``:I`` for the AWG5200; the latter is sent to both, as
+qudi (``hardware/awg/tektronix_awg70k.py``) does. Values of ``AWGControl:RSTate?``, bits of the converters and the
+layout of sample blocks: QCoDeS, ``tektronix/AWG70000A.py``.
 
 Never tried on a real instrument: everything. Doubtful above all: bit 6 for marker 1 (documented for the AWG70000),
 bit 5 of ``STATus:QUEStionable:CONDition?`` for an unlocked reference, and ``SOURce1:SCSTep?`` in a parent sequence.
@@ -11,18 +13,18 @@ bit 5 of ``STATus:QUEStionable:CONDition?`` for an unlocked reference, and ``SOU
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from qctrl.errors import ResourceError
+from qctrl.config import RackInstrument
 from qctrl.instruments.boxes.base import GeneratorLimits, OutputSetting, Segment, ShotSequence
-from qctrl.instruments.scpi.box import MAX_BLOCK_BYTES, ScpiBox
+from qctrl.instruments.scpi.blocks import check_resolution, check_samples, parts
+from qctrl.instruments.scpi.box import ScpiBox
 
 _SHOTS: Final = "qctrl_shots"
 _SHOT: Final = "qctrl_shot"
-_MAX_VPP: Final = 5.0
-"""High-voltage output path (data sheet 76W-61275, DC high voltage)."""
 _MAX_STEPS: Final = 16383
 _MAX_REPEATS: Final = (1 << 20) - 1
 _SAMPLE_BYTES: Final = 4
@@ -30,12 +32,33 @@ _MARKER_1: Final = 1 << 6
 _DONE_STEP: Final = 2
 
 
-class TektronixAwg5200(ScpiBox):
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """What differs between the series."""
+
+    models: tuple[str, ...]
+    max_vpp: float
+    bits: int
+    """Of the converter; each marker takes one."""
+
+
+_SERIES: Final = {
+    # High-voltage output path: data sheet 76W-61275, DC high voltage.
+    "tektronix_awg5200": _Series(("AWG52",), 5.0, 16),
+    "tektronix_awg70000": _Series(("AWG700",), 0.5, 10),
+}
+
+
+class TektronixAwg(ScpiBox):
     """Waveform list, a sequence that waits for trigger A, and markers; see ``Generator``."""
 
     maker = "TEKTRONIX"
-    models = ("AWG52",)
     park = ("AWGControl:STOP", "OUTPut:OFF 1")
+
+    def __init__(self, name: str, entry: RackInstrument) -> None:
+        super().__init__(name, entry)
+        self._series = _SERIES[entry.kind]
+        self.models = self._series.models
 
     def after_connect(self) -> None:
         """Begin with an empty memory, so that it is known."""
@@ -64,11 +87,11 @@ class TektronixAwg5200(ScpiBox):
         lines = [f"CLOCk:SRATe {sample_rate_hz!r}"]
         for output in outputs:
             vpp = 2 * output.full_scale_v
-            limit = min(_MAX_VPP, self.entry.limits.max_vpp or _MAX_VPP)
-            self.limited(f"amplitude of channel {output.channel}", vpp, limit, "V peak to peak")
+            self.limited(f"amplitude of channel {output.channel}", vpp, self._max_vpp(), "V peak to peak")
+            check_resolution(self.name, output, self._series.bits)
             lines += [
                 f"SOURce{output.channel}:VOLTage {vpp!r}",
-                f"SOURce{output.channel}:DAC:RESolution {output.dac_bits}",
+                f"SOURce{output.channel}:DAC:RESolution {self._series.bits - output.marked}",
             ]
         self.command(*lines)
         took_hz = float(self.session.ask("CLOCk:SRATe?"))
@@ -89,22 +112,16 @@ class TektronixAwg5200(ScpiBox):
         """
         if segment.name in self._held:
             return False
-        peak = float(np.abs(segment.samples).max(initial=0.0))
-        if not peak <= 1:
-            bad = int(np.argmax(~(np.abs(segment.samples) <= 1)))
-            raise ResourceError(
-                f"instrument {self.name}: sample {bad} of a waveform is {segment.samples[bad]}; "
-                "it must be within -1 and 1 of full scale; nothing was sent"
-            )
+        check_samples(self.name, segment.samples)
         name, n_samples = segment.name, len(segment.samples)
         data = memoryview(np.ascontiguousarray(segment.samples, dtype="<f4").tobytes())
         self.session.write(f'WLISt:WAVeform:NEW "{name}",{n_samples},REAL')
         self._held.add(name)
-        for first, part in _parts(data, _SAMPLE_BYTES):
+        for first, part in parts(data, _SAMPLE_BYTES):
             self.session.write(f'WLISt:WAVeform:DATA "{name}",{first},{len(part) // _SAMPLE_BYTES},', part)
         if segment.markers is not None:
             marks = memoryview(np.where(segment.markers, _MARKER_1, 0).astype(np.uint8).tobytes())
-            for first, part in _parts(marks, 1):
+            for first, part in parts(marks, 1):
                 self.session.write(f'WLISt:WAVeform:MARKer:DATA "{name}",{first},{len(part)},', part)
         self.finish((f"upload of waveform {name}",))
         if self.entry.verify == "first":
@@ -161,18 +178,16 @@ class TektronixAwg5200(ScpiBox):
 
     def limits_text(self) -> str:
         """Return the largest amplitude."""
-        return f"{min(_MAX_VPP, self.entry.limits.max_vpp or _MAX_VPP):g} Vpp"
+        return f"{self._max_vpp():g} Vpp"
+
+    def _max_vpp(self) -> float:
+        return min(self._series.max_vpp, self.entry.limits.max_vpp or self._series.max_vpp)
 
     def _verify(self, name: str, data: memoryview) -> None:
-        for first, part in _parts(data, _SAMPLE_BYTES):
+        for first, part in parts(data, _SAMPLE_BYTES):
             query = f'WLISt:WAVeform:DATA? "{name}",{first},{len(part) // _SAMPLE_BYTES}'
             if self.session.ask_block(query, len(part)) != bytes(part):
                 raise self.error(f"waveform {name} reads back otherwise than it was sent; check the connection")
-
-
-def _parts(data: memoryview, item: int) -> list[tuple[int, memoryview]]:
-    """Return (first item, bytes) of the blocks that some data is sent in."""
-    return [(at // item, data[at : at + MAX_BLOCK_BYTES]) for at in range(0, len(data), MAX_BLOCK_BYTES)]
 
 
 def _step_lines(sequence: str, step: int, segments: Sequence[str]) -> list[str]:
