@@ -119,9 +119,8 @@ class Bench:
                 awg.end()
 
     def _blame(self, source: Generator, text: str) -> None:
-        next(one for one in self.instruments.values() if one is source).push(
-            _EXECUTION_ERROR, f"Execution error;{text}"
-        )
+        name = next(name for name, awg in self._generators.items() if awg is source)
+        self.instruments[name].push(_EXECUTION_ERROR, f"Execution error;{text}")
 
     def _simulate(self, source: Generator, trigger: int, repeats: int) -> None:
         from firmware_sim.scpi.readout_record import Recorder

@@ -9,14 +9,17 @@ from typing import Final
 from firmware_sim.scpi.gs200 import Gs200
 from firmware_sim.scpi.instrument import Instrument
 from firmware_sim.scpi.mso import Mso
-from firmware_sim.scpi.sgs100a import Sgs100a
+from firmware_sim.scpi.qdac2 import Qdac2
+from firmware_sim.scpi.rohde_schwarz import SGS100A, SMB100A, RohdeSchwarzLo
 from firmware_sim.scpi.tektronix_awg import AWG5208, AWG70002A, TektronixAwg
 
 MODELS: Final[dict[str, Callable[[str], Instrument]]] = {
     "tektronix_awg5200": partial(TektronixAwg, series=AWG5208),
     "tektronix_awg70000": partial(TektronixAwg, series=AWG70002A),
     "tektronix_mso": Mso,
-    "rohde_schwarz_sgs100a": Sgs100a,
+    "rohde_schwarz_sgs100a": partial(RohdeSchwarzLo, model=SGS100A),
+    "rohde_schwarz_smb100a": partial(RohdeSchwarzLo, model=SMB100A),
+    "qdevil_qdac2": Qdac2,
     "yokogawa_gs200": Gs200,
 }
 """Makes an instrument of a serial number."""

@@ -16,7 +16,9 @@ _OWN: Final = {
     "tektronix_awg5200": "qctrl.instruments.scpi.tektronix_awg:TektronixAwg",
     "tektronix_awg70000": "qctrl.instruments.scpi.tektronix_awg:TektronixAwg",
     "tektronix_mso": "qctrl.instruments.scpi.tektronix_mso:TektronixMso",
-    "rohde_schwarz_sgs100a": "qctrl.instruments.scpi.rohde_schwarz_sgs100a:RohdeSchwarzSgs100a",
+    "rohde_schwarz_sgs100a": "qctrl.instruments.scpi.rohde_schwarz:RohdeSchwarzLo",
+    "rohde_schwarz_smb100a": "qctrl.instruments.scpi.rohde_schwarz:RohdeSchwarzLo",
+    "qdevil_qdac2": "qctrl.instruments.scpi.qdevil_qdac2:QdevilQdac2",
     "yokogawa_gs200": "qctrl.instruments.scpi.yokogawa_gs200:YokogawaGs200",
 }
 

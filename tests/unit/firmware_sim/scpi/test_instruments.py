@@ -6,7 +6,7 @@ import pytest
 from firmware_sim.scpi.gs200 import Gs200
 from firmware_sim.scpi.message import Message
 from firmware_sim.scpi.mso import Mso
-from firmware_sim.scpi.sgs100a import Sgs100a
+from firmware_sim.scpi.rohde_schwarz import SGS100A, RohdeSchwarzLo
 from firmware_sim.scpi.tektronix_awg import AWG5208, TektronixAwg
 
 
@@ -98,7 +98,7 @@ def test_digitizer_takes_frames_and_clips_what_is_too_large():
 
 
 def test_sources_keep_their_ranges_and_forget_with_the_power():
-    lo, dc = Sgs100a("1"), Gs200("2")
+    lo, dc = RohdeSchwarzLo("1", SGS100A), Gs200("2")
     say(lo, "SOUR:POW 30")
     say(lo, "SOUR:FREQ 4.9e9")
     assert (say(lo, "SYST:ERR?")[:4], say(lo, "FREQ?")) == ("-222", "4900000000")

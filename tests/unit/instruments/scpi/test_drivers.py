@@ -5,10 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from firmware_sim.scpi.gs200 import Gs200
-from firmware_sim.scpi.mso import Mso
-from firmware_sim.scpi.sgs100a import Sgs100a
-from firmware_sim.scpi.tektronix_awg import AWG5208, AWG70002A, TektronixAwg
+from firmware_sim.scpi.models import MODELS
 from firmware_sim.scpi.wire import Wire
 from qctrl.config import InstrumentLimits, RackInstrument
 from qctrl.errors import ConfigError, InstrumentError, InstrumentFault, InstrumentTimeoutError, ResourceError
@@ -18,15 +15,14 @@ from qctrl.instruments.scpi import session as session_module
 
 pytest.importorskip("pyvisa_py")
 
-KINDS = {
-    "tektronix_awg5200": (
-        lambda serial: TektronixAwg(serial, AWG5208),
-        {"channels": {"q0.drive": (1, 2)}, "limits": InstrumentLimits(max_vpp=2.0)},
-    ),
-    "tektronix_awg70000": (lambda serial: TektronixAwg(serial, AWG70002A), {"channels": {"q0.drive": (1, 2)}}),
-    "tektronix_mso": (Mso, {"channels": {"f0.acquire": (1, 2)}}),
-    "rohde_schwarz_sgs100a": (Sgs100a, {"ports": ("q0.drive",), "limits": InstrumentLimits(max_power=15.0)}),
-    "yokogawa_gs200": (Gs200, {"ports": ("q0.flux",), "limits": InstrumentLimits(max_level=0.5, max_slew=10.0)}),
+OPTIONS = {
+    "tektronix_awg5200": {"channels": {"q0.drive": (1, 2)}, "limits": InstrumentLimits(max_vpp=2.0)},
+    "tektronix_awg70000": {"channels": {"q0.drive": (1, 2)}},
+    "tektronix_mso": {"channels": {"f0.acquire": (1, 2)}},
+    "rohde_schwarz_sgs100a": {"ports": ("q0.drive",), "limits": InstrumentLimits(max_power=15.0)},
+    "rohde_schwarz_smb100a": {"ports": ("q0.drive",), "limits": InstrumentLimits(max_power=15.0)},
+    "yokogawa_gs200": {"ports": ("q0.flux",), "limits": InstrumentLimits(max_level=0.5, max_slew=10.0)},
+    "qdevil_qdac2": {"bias": {"q0.flux": 3, "q1.flux": 24}, "limits": InstrumentLimits(max_level=0.5, max_slew=10.0)},
 }
 
 
@@ -34,11 +30,10 @@ class Bay:
     """One emulated instrument on its port, and its driver."""
 
     def __init__(self, kind, serial="S1", **changes):
-        model, options = KINDS[kind]
-        self.instrument = model("S1")
+        self.instrument = MODELS[kind]("S1")
         self.wire = Wire(self.instrument, "127.0.0.1", 0)
         address = f"TCPIP0::127.0.0.1::{self.wire.port}::SOCKET"
-        entry = RackInstrument(**{"kind": kind, "address": address, "serial": serial, **options, **changes})
+        entry = RackInstrument(**{"kind": kind, "address": address, "serial": serial, **OPTIONS[kind], **changes})
         self.driver = open_box("box", entry)
         self.driver.session._timeout_s = 1.0
 
@@ -47,12 +42,18 @@ class Bay:
         self.wire.close()
 
 
+class Bays(dict):
+    """One session per kind serves all tests that do not break it; opened when it is first asked for."""
+
+    def __missing__(self, kind):
+        self[kind] = Bay(kind)
+        self[kind].driver.connect()
+        return self[kind]
+
+
 @pytest.fixture(scope="module")
 def bays():
-    """One session per kind serves all tests that do not break it."""
-    found = {kind: Bay(kind) for kind in KINDS}
-    for bay in found.values():
-        bay.driver.connect()
+    found = Bays()
     yield found
     for bay in found.values():
         bay.close()
@@ -273,13 +274,16 @@ def test_block_of_a_wrong_length_is_refused(mso):
         mso.driver.fetch(4)
 
 
-def test_oscillator_keeps_its_limit(bays):
-    bay = bays["rohde_schwarz_sgs100a"]
+@pytest.mark.parametrize("kind", ["rohde_schwarz_sgs100a", "rohde_schwarz_smb100a"])
+def test_oscillator_keeps_its_limit(bays, kind):
+    bay = bays[kind]
     bay.driver.configure(4.9e9, 13.0)
     assert (bay.instrument.frequency_hz, bay.instrument.power_dbm, bay.instrument.reference) == (4.9e9, 13.0, "EXT")
     with pytest.raises(ResourceError, match="power of 16 dBm is beyond its limit of 15 dBm"):
         bay.driver.configure(5e9, 16.0)
     assert bay.instrument.frequency_hz == 4.9e9
+    with pytest.raises(InstrumentFault, match="-222"):
+        bay.driver.configure(45e9, 13.0)
     bay.driver.switch_on()
     assert bay.driver.health().outputs_on
     bay.driver.safe_state()
@@ -301,9 +305,33 @@ def test_source_ramps_within_its_slew_and_holds(bays):
     assert (bay.instrument.on, bay.instrument.level_v) == (True, -0.1)
 
 
+def test_source_with_many_outputs_sets_slew_and_range_before_any_level(bays):
+    bay = bays["qdevil_qdac2"]
+    bay.driver.ramp("q0.flux", 0.4)
+    bay.driver.ramp("q0.flux", 0.4)
+    bay.driver.ramp("q1.flux", -0.1)
+    assert bay.instrument.outputs[3].levels == [(0.4, "LOW", 10.0)]
+    assert bay.instrument.outputs[24].levels == [(-0.1, "LOW", 10.0)]
+    with pytest.raises(ResourceError, match=r"level of output 3 of 0\.6 V is beyond its limit of 0\.5 V"):
+        bay.driver.ramp("q0.flux", 0.6)
+    bay.driver.safe_state()
+    assert bay.driver.health().outputs_on
+    assert [bay.instrument.held_v(n) for n in (1, 3, 24)] == [0.0, 0.4, -0.1]
+
+
+def test_range_is_not_changed_under_a_level(bays):
+    bay = bays["qdevil_qdac2"]
+    output = bay.instrument.outputs[24]
+    output.level_v, output.range = 5.0, "HIGH"
+    with pytest.raises(InstrumentError, match="output 24 holds 5 V in another range than low"):
+        bay.driver.ramp("q1.flux", 0.1)
+    assert (output.level_v, output.range) == (5.0, "HIGH")
+    output.level_v = 0.0
+
+
 def test_unknown_kind_names_the_known_ones_and_other_packages_may_bring_theirs(monkeypatch):
     entry = RackInstrument(kind="acme_awg", address="A")
-    with pytest.raises(ConfigError, match=r"driver 'acme_awg' does not exist; known: rohde_.*entry point in the group"):
+    with pytest.raises(ConfigError, match=r"'acme_awg' does not exist; known: .*rohde_.*entry point in the group"):
         open_box("awg9", entry)
 
     class Point:

@@ -1,23 +1,44 @@
-"""Rohde & Schwarz SGS100A as local oscillator.
+"""Rohde & Schwarz SGS100A and SMB100A as local oscillators.
 
 Commands and their forms: QCoDeS, ``rohde_schwarz/SGS100A.py`` (``SOUR:FREQ``, ``SOUR:POW``, ``:OUTP:STAT``,
-``SOUR:ROSC:SOUR``). Never tried on a real instrument: everything. Doubtful above all: bit 5 of
-``STATus:QUEStionable:CONDition?`` for an unlocked reference (SCPI-99 volume 1, 9.4).
+``SOUR:ROSC:SOUR``), and for the SMB100A its contributed drivers, ``drivers/RohdeSchwarz/SMB100A.py`` (the same but for
+the reference, which is taken from the SGS100A). Never tried on a real instrument: everything. Doubtful above all: bit 5
+of ``STATus:QUEStionable:CONDition?`` for an unlocked reference (SCPI-99 volume 1, 9.4).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Final
+
+from qctrl.config import RackInstrument
 from qctrl.instruments.scpi.box import ScpiBox
 
-_MAX_DBM = 25.0
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What differs between the models."""
+
+    prefix: str
+    max_dbm: float
 
 
-class RohdeSchwarzSgs100a(ScpiBox):
+_MODELS: Final = {
+    "rohde_schwarz_sgs100a": _Model("SGS100A", 25.0),
+    "rohde_schwarz_smb100a": _Model("SMB100A", 30.0),
+}
+
+
+class RohdeSchwarzLo(ScpiBox):
     """A carrier; see ``Oscillator``."""
 
     maker = "Rohde"
-    models = ("SGS100A",)
     park = ("OUTPut:STATe 0",)
+
+    def __init__(self, name: str, entry: RackInstrument) -> None:
+        super().__init__(name, entry)
+        self._max_dbm = _MODELS[entry.kind].max_dbm
+        self.models = (_MODELS[entry.kind].prefix,)
 
     def after_connect(self) -> None:
         """Choose the reference."""
@@ -50,4 +71,4 @@ class RohdeSchwarzSgs100a(ScpiBox):
 
     def _limit_dbm(self) -> float:
         limit = self.entry.limits.max_power
-        return _MAX_DBM if limit is None else min(limit, _MAX_DBM)
+        return self._max_dbm if limit is None else min(limit, self._max_dbm)

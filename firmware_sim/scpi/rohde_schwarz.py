@@ -1,16 +1,35 @@
-"""A local oscillator in the dialect of the Rohde & Schwarz SGS100A."""
+"""Local oscillators in the dialect of the Rohde & Schwarz SGS100A and SMB100A."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
 
 from firmware_sim.scpi.instrument import Instrument, boolean, choice, command, number
 
 
-class Sgs100a(Instrument):
-    """The oscillator."""
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What differs between the models."""
+
+    name: str
+    firmware: str
+    frequency_hz: tuple[float, float]
+    power_dbm: tuple[float, float]
+
+
+SGS100A: Final = Model("SGS100A/1416.0505k02", "4.2.76.0-4.30.046.295", (1e6, 12.75e9), (-120, 25))
+SMB100A: Final = Model("SMB100A", "3.1.19.15-3.50.124.73", (100e3, 20e9), (-120, 30))
+
+
+class RohdeSchwarzLo(Instrument):
+    """One of them; see ``Oscillator``."""
 
     maker = "Rohde&Schwarz"
-    model = "SGS100A/1416.0505k02"
-    firmware = "4.2.76.0-4.30.046.295"
+
+    def __init__(self, serial: str, model: Model) -> None:
+        self.model, self.firmware, self._limits = model.name, model.firmware, model
+        super().__init__(serial)
 
     def reset(self) -> None:
         """Return to the state after power-on."""
@@ -26,7 +45,7 @@ class Sgs100a(Instrument):
     @command("[SOURce<n>:]FREQuency[:CW]")
     def set_frequency(self, _source: int, value: str) -> None:
         """Set the carrier, Hz."""
-        self.frequency_hz = number(value, 1e6, 12.75e9)
+        self.frequency_hz = number(value, *self._limits.frequency_hz)
 
     @command("[SOURce<n>:]FREQuency[:CW]?")
     def frequency(self, _source: int) -> str:
@@ -36,7 +55,7 @@ class Sgs100a(Instrument):
     @command("[SOURce<n>:]POWer[:LEVel][:IMMediate][:AMPLitude]")
     def set_power(self, _source: int, value: str) -> None:
         """Set the level, dBm."""
-        self.power_dbm = number(value, -120, 25)
+        self.power_dbm = number(value, *self._limits.power_dbm)
 
     @command("[SOURce<n>:]ROSCillator:SOURce")
     def set_reference(self, _source: int, value: str) -> None:
