@@ -5,6 +5,7 @@ from __future__ import annotations
 from qctrl.compiler.assemble import assemble
 from qctrl.compiler.bind import bind
 from qctrl.compiler.cache import CacheStats, CompileCache
+from qctrl.compiler.compile_options import DEFAULT, CompileOptions, Decoupling
 from qctrl.compiler.custom_gates import make_gate, structural_parameters
 from qctrl.compiler.custom_sites import check_gate
 from qctrl.compiler.lower import lower
@@ -14,9 +15,12 @@ from qctrl.compiler.resources import PortUse, Resources, Use
 from qctrl.compiler.schedule import schedule
 
 __all__ = [
+    "DEFAULT",
     "CacheStats",
     "CompileCache",
+    "CompileOptions",
     "CompiledProgram",
+    "Decoupling",
     "PortUse",
     "Resources",
     "Use",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qctrl.compiler import _pack_kernels
+from qctrl.compiler.block_lengths import block_lengths, tick_ratio
 from qctrl.compiler.open_peaks import peak_bounds
 from qctrl.compiler.open_values import bind_values, play_rows, retunes
 from qctrl.compiler.overflow import check_memories, n_events
@@ -15,8 +15,7 @@ from qctrl.compiler.peaks import check_peaks
 from qctrl.compiler.port_bounds import port_bounds
 from qctrl.compiler.program import CompiledProgram
 from qctrl.compiler.rack import open_rows, rack_of, wire
-from qctrl.compiler.waits import awaited_bits
-from qctrl.errors import CompileError, ResourceError, TimingError
+from qctrl.errors import ResourceError, TimingError
 from qctrl.protocol import BLOCK, CAPTURE, EVENT, EventOp, Program
 from qctrl.units import gain_word
 
@@ -42,10 +41,10 @@ def assemble(pulses: PulseProgram, setup: Setup) -> CompiledProgram:
         ResourceError: A frequency, an amplitude or a memory is beyond what the rack can do.
     """
     rack = rack_of(setup)
-    ratio = _tick_ratio(pulses, rack)
+    ratio = tick_ratio(pulses, rack)
     wired = wire(pulses, rack)
     table = wired.table
-    block_ticks = _block_ticks(pulses, rack, ratio)
+    block_ticks = block_lengths(pulses, rack, ratio)
     check_memories(pulses, block_ticks, wired, table)
     events, blocks, windows = _packed(pulses, rack, wired, table, (ratio, block_ticks))
     bounds = peak_bounds(pulses, rack, wired, table) if pulses.values else ()
@@ -91,54 +90,6 @@ def _check_loops(program: Program, pulses: PulseProgram, rack: Rack, wired: Wire
         there = (plays["block"] == found.block) & (plays["start_ticks"] * ratio == found.start_ticks)
         there &= wired.frame_port[plays["frame"]] == found.port
         raise ResourceError(found.text, instruction=int(plays["source"][there][0]))
-
-
-def _tick_ratio(pulses: PulseProgram, rack: Rack) -> int:
-    """Return the setup's ticks per tick of the pulses, once both are known to belong together."""
-    setup = rack.setup
-    if setup.calibration_id != pulses.interface.calibration_hash.hex():
-        raise CompileError(
-            f"the setup of {setup.device} was derived from another calibration than "
-            f"{pulses.interface.calibration_id}; derive it again"
-        )
-    if pulses.tick_s == rack.tick_s:
-        return 1
-    ratio = pulses.tick_s / rack.tick_s
-    if ratio.denominator != 1:
-        raise TimingError(
-            f"the setup's tick of {rack.tick_s} s does not divide the calibration's dt of {pulses.tick_s} s; "
-            "choose a finer tick in the wiring"
-        )
-    return ratio.numerator
-
-
-def _block_ticks(pulses: PulseProgram, rack: Rack, ratio: int) -> NDArray[np.int64]:
-    """Return lengths on all grids; a block whose bit decides a branch lasts until the bit is readable."""
-    ticks = pulses.block_ticks if ratio == 1 else pulses.block_ticks * ratio
-    pulse_grid = pulses.block_grid_ticks * ratio
-    grid = math.lcm(rack.block_grid_ticks, pulse_grid)
-    if len(pulses.flow) > len(ticks) + 1:  # more than to play the blocks and end
-        ticks = _readable(pulses, rack, ratio, ticks)
-    ticks = ticks if grid == pulse_grid and ticks is pulses.block_ticks else -(-ticks // grid) * grid
-    ticks.setflags(write=False)
-    return ticks
-
-
-def _readable(pulses: PulseProgram, rack: Rack, ratio: int, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return lengths of blocks that last until the bits that are read right behind them can be read."""
-    awaited = awaited_bits(pulses.flow)
-    # The bits of the compiler's own, those of resets, are read one by one behind the block that captures them all.
-    own = pulses.interface.n_clbits
-    pairs = zip(pulses.captures["block"].tolist(), pulses.captures["clbit"].tolist(), strict=True)
-    chosen = [clbit >= own or (block, clbit) in awaited for block, clbit in pairs]
-    captures = pulses.captures[np.array(chosen, dtype=np.bool_)]
-    port_grid = rack.grid_ticks[[rack.port_index[name] for name in pulses.ports]]
-    grid = port_grid[pulses.frames["port"][captures["frame"]]]
-    length = -(-captures["length_ticks"] * ratio // grid) * grid
-    readable = captures["start_ticks"] * ratio + length + rack.setup.bit_latency_ticks
-    ticks = ticks.copy()
-    np.maximum.at(ticks, captures["block"], readable)
-    return ticks
 
 
 def _packed(

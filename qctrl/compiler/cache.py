@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qctrl.calibration import Calibration
+    from qctrl.compiler.compile_options import CompileOptions
     from qctrl.compiler.program import CompiledProgram
-    from qctrl.compiler.schedule import Method
     from qctrl.ir.gate_program import GateProgram
     from qctrl.protocol import Setup
 
@@ -69,7 +69,7 @@ class CompileCache:
 
     A circuit can be changed by its owner, so it is always read anew. What is remembered is the work behind that, and
     it is found by all that this work reads: columns, sites and custom gates, expressions, parameters and registers,
-    the hashes of calibration and setup, the method and the version of the compiler. Columns of more than
+    the hashes of calibration and setup, the options and the version of the compiler. Columns of more than
     a few bytes are compared by a digest of 128 bits, everything else as it is.
 
     Args:
@@ -84,14 +84,14 @@ class CompileCache:
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
         self._size_bytes = self._hits = self._misses = self._evictions = 0
 
-    def content(self, gates: GateProgram, calibration: Calibration, setup: Setup, method: Method) -> Content:
+    def content(self, gates: GateProgram, calibration: Calibration, setup: Setup, options: CompileOptions) -> Content:
         """Return what a program is found by.
 
         Args:
             gates: The lowered circuit.
             calibration: What it was lowered against.
             setup: The rack that it is assembled for.
-            method: How it is scheduled.
+            options: How it is scheduled, and what idle qubits do.
         """
         values = (
             _identity(gates.instructions),
@@ -105,7 +105,7 @@ class CompileCache:
             gates.interface,
             calibration.hash,
             rack_of(setup).setup_hash,
-            method,
+            options,
             __version__,
         )
         return Content(hash(values), values)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qctrl.compiler.assemble import assemble
 from qctrl.compiler.blame import blame
+from qctrl.compiler.compile_options import DEFAULT
 from qctrl.compiler.custom_sites import check_custom_sites
 from qctrl.compiler.lower import Circuit, lower
 from qctrl.compiler.schedule import schedule
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
     from qctrl.calibration import Calibration
     from qctrl.compiler.cache import CompileCache
+    from qctrl.compiler.compile_options import CompileOptions
     from qctrl.compiler.program import CompiledProgram
-    from qctrl.compiler.schedule import Method
     from qctrl.protocol import Setup
     from qctrl.pulse import CustomGates
 
@@ -28,7 +29,7 @@ def compile_circuit(
     setup: Setup,
     custom_gates: CustomGates | None = None,
     *,
-    method: Method = "alap",
+    options: CompileOptions = DEFAULT,
     cache: CompileCache | None = None,
 ) -> CompiledProgram:
     """Return the packed program of an ISA circuit.
@@ -38,20 +39,24 @@ def compile_circuit(
         calibration: What to play.
         setup: The rack to play it on, derived from the same calibration.
         custom_gates: What to play for instructions that are not in the calibration.
-        method: Whether instructions start as late as possible, ``alap``, or as soon as possible, ``asap``.
+        options: How it is scheduled, and what idle qubits do.
         cache: Where the program is looked up, and kept; ``None`` compiles.
 
     Raises:
         CompileError: The circuit cannot be played; the message names the instruction and the way out.
     """
     gates = lower(circuit, calibration, custom_gates)
-    content = None if cache is None else cache.content(gates, calibration, setup, method)
+    content = None if cache is None else cache.content(gates, calibration, setup, options)
     if cache is not None and content is not None and (known := cache.get(content, setup)) is not None:
         return known
     if custom_gates:
         check_custom_sites(gates.sites, calibration, setup)
     try:
-        pulses = schedule(gates, calibration, method=method)
+        pulses = schedule(gates, calibration, method=options.method)
+        if options.decoupling is not None:
+            from qctrl.compiler.decouple import decouple
+
+            pulses = decouple(gates, pulses, calibration, setup, options)
         del gates  # of a million gates it is 80 MB, which assembly can use
         made = assemble(pulses, setup)
     except CompileError as error:

@@ -72,8 +72,8 @@ class CompiledProgram(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         return self.program.to_bytes()
 
     def text(self) -> str:
-        """Return a readable listing of the packed program."""
-        return self.program.text()
+        """Return a readable listing of the packed program, behind it what the compiler added to the circuit."""
+        return "\n".join([self.program.text(), *(f"note {note}" for note in self.interface.notes)])
 
     def resources(self) -> Resources:
         """Return what the program takes of the sequencer's memories, and of each port."""

@@ -37,7 +37,21 @@ def schedule(gates: GateProgram, calibration: Calibration, *, method: Method = "
         CompileError: A site of the calibration cannot be played.
         ResourceError: A block is too long, or there are too many blocks, instructions of the flow or open numbers.
     """
-    blocks = split_blocks(gates, calibration)
+    return place(split_blocks(gates, calibration), gates, calibration, method=method)
+
+
+def place(blocks: Blocks, gates: GateProgram, calibration: Calibration, *, method: Method = "alap") -> PulseProgram:
+    """Return the timed pulses of a gate program whose blocks are known.
+
+    Args:
+        blocks: The gate program's blocks, or what was made of them.
+        gates: The gate program.
+        calibration: What it is played with.
+        method: ``alap`` or ``asap``.
+
+    Raises:
+        CompileError: As :func:`schedule`.
+    """
     tables = site_tables(blocks.sites, calibration)
     n_plays, n_captures, n_rows = _kernels.count_actions(blocks.instructions, tables.sites)
     n_rows += count_open_shifts(blocks.instructions, tables)

@@ -21,3 +21,5 @@ class Interface:
     """Content hash of that calibration, 32 bytes."""
     structure: tuple[str, ...] = ()
     """Arguments of custom gates that are compiled in, because they change the structure of the program."""
+    notes: tuple[str, ...] = ()
+    """What the compiler added to the circuit, one line each, for listings."""

@@ -40,7 +40,7 @@ def _interface_lines(interface: Interface, expressions: tuple[Expression, ...]) 
         f"expression x{number} = {expression.text(interface.parameters)}"
         for number, expression in enumerate(expressions)
     ]
-    return lines
+    return lines + [f"note {note}" for note in interface.notes]
 
 
 def _instruction_line(program: GateProgram, row: np.void) -> str:

@@ -11,7 +11,6 @@ _NOT_BUILT: Final = "this release cannot do it; transpile with Qiskit's passes i
 
 SAMPLER: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "dynamical_decoupling": f"{_NOT_BUILT} (PadDynamicalDecoupling, with the backend's target)",
         "twirling": f"{_NOT_BUILT} (pauli_twirl_2q_gates), one pub per twirl",
         "experimental": "there is nothing experimental to switch on",
     }

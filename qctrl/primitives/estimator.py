@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,8 @@ from qctrl.primitives.estimate import estimate
 from qctrl.primitives.job import Job, Recipe
 from qctrl.primitives.mitigation import NONE, Mitigation
 from qctrl.primitives.observables import observable_terms
-from qctrl.primitives.options import EstimatorOptions, make_options
+from qctrl.primitives.option_tree import make_options
+from qctrl.primitives.options import EstimatorOptions
 from qctrl.primitives.plan import Measurement, Plan, plan_pub
 from qctrl.primitives.pubs import decode_estimator_pubs, encode_pubs, flat_values
 from qctrl.primitives.session import Mode, Session, resolve_mode
@@ -45,8 +47,8 @@ class EstimatorV2(BaseEstimatorV2):
         backend: A backend of ``ProviderService``.
         options: Tree of options, or nested dicts: ``default_precision`` or ``default_shots``,
             ``resilience_level`` or ``resilience.measure_mitigation``, ``max_execution_time`` (s),
-            ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``simulator.seed_simulator``,
-            ``environment.job_tags``.
+            ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``dynamical_decoupling``,
+            ``simulator.seed_simulator``, ``environment.job_tags``.
         mode: A backend, session or batch, for code that was written for another provider; inside the context
             of a session it may be left out.
     """
@@ -110,7 +112,10 @@ class EstimatorV2(BaseEstimatorV2):
             self._backend.check(pub.circuit)
         mitigation = self._mitigation(coerced)
         tasks = [task for index, pub in enumerate(coerced) for task in _tasks(index, pub, mitigation)]
-        works, placements = build_works(tasks, self._backend.compile, self._backend.structural_parameters)
+        compile_options = self._options.dynamical_decoupling.compile_options()
+        works, placements = build_works(
+            tasks, partial(self._backend.compile, options=compile_options), self._backend.structural_parameters
+        )
         blob = encode_pubs(coerced)
         blob.document["assignments"] = mitigation.to_document()
         request = to_request("estimator", works, placements, blob, self._options)

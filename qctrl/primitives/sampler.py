@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +14,8 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qctrl.errors import RegisterNameError
 from qctrl.execution import JobResult, WorkResult
 from qctrl.primitives.job import Job, Recipe
-from qctrl.primitives.options import SamplerOptions, make_options
+from qctrl.primitives.option_tree import make_options
+from qctrl.primitives.options import SamplerOptions
 from qctrl.primitives.pubs import decode_sampler_pubs, encode_pubs, flat_values
 from qctrl.primitives.session import Mode, Session, resolve_mode
 from qctrl.primitives.spans import execution_spans
@@ -40,7 +42,7 @@ class SamplerV2(BaseSamplerV2):
     Args:
         backend: A backend of ``ProviderService``.
         options: Tree of options, or nested dicts: ``default_shots``, ``max_execution_time`` (s),
-            ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``execution.meas_type``,
+            ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``execution.meas_type``, ``dynamical_decoupling``,
             ``simulator.seed_simulator``, ``environment.job_tags``.
         mode: A backend, session or batch, for code that was written for another provider; inside the context
             of a session it may be left out.
@@ -110,7 +112,10 @@ class SamplerV2(BaseSamplerV2):
             )
             for index, pub in enumerate(coerced)
         ]
-        works, placements = build_works(tasks, self._backend.compile, self._backend.structural_parameters)
+        compile_options = self._options.dynamical_decoupling.compile_options()
+        works, placements = build_works(
+            tasks, partial(self._backend.compile, options=compile_options), self._backend.structural_parameters
+        )
         request = to_request("sampler", works, placements, encode_pubs(coerced), self._options)
         return Job(
             submit(request, self._backend, self._session), RECIPE, lambda backend=self._backend: backend, coerced

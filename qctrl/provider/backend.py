@@ -15,7 +15,15 @@ from qiskit.result.models import MeasLevel, MeasReturnType
 from qiskit.transpiler import Target
 
 from qctrl.calibration import Calibration, dump
-from qctrl.compiler import CompileCache, CompiledProgram, check_gate, compile_circuit, make_gate
+from qctrl.compiler import (
+    DEFAULT,
+    CompileCache,
+    CompiledProgram,
+    CompileOptions,
+    check_gate,
+    compile_circuit,
+    make_gate,
+)
 from qctrl.errors import CompileError
 from qctrl.execution import Runner
 from qctrl.protocol import Setup
@@ -292,21 +300,29 @@ class Backend(BackendV2):
         return structural_of(circuit, self.custom_gates)
 
     @overload
-    def compile(self, circuits: QuantumCircuit) -> CompiledProgram: ...
+    def compile(self, circuits: QuantumCircuit, options: CompileOptions = ...) -> CompiledProgram: ...
 
     @overload
-    def compile(self, circuits: Sequence[QuantumCircuit]) -> list[CompiledProgram]: ...
+    def compile(self, circuits: Sequence[QuantumCircuit], options: CompileOptions = ...) -> list[CompiledProgram]: ...
 
-    def compile(self, circuits: QuantumCircuit | Sequence[QuantumCircuit]) -> CompiledProgram | list[CompiledProgram]:
+    def compile(
+        self, circuits: QuantumCircuit | Sequence[QuantumCircuit], options: CompileOptions = DEFAULT
+    ) -> CompiledProgram | list[CompiledProgram]:
         """Return the packed program of a circuit, or of each circuit of a list; see ``compile_cache``.
+
+        Args:
+            circuits: ISA circuits.
+            options: How they are scheduled, and what idle qubits do.
 
         Raises:
             CompileError: The circuit cannot run on this device.
         """
         if not isinstance(circuits, QuantumCircuit):
-            return [self.compile(circuit) for circuit in circuits]
+            return [self.compile(circuit, options) for circuit in circuits]
         try:
-            made = compile_circuit(circuits, self.calibration, self.setup, self.custom_gates, cache=self.compile_cache)
+            made = compile_circuit(
+                circuits, self.calibration, self.setup, self.custom_gates, options=options, cache=self.compile_cache
+            )
         except CompileError:
             # The compiler refuses all that the check refuses, but the check says better what to do, and costs more.
             self.check(circuits)

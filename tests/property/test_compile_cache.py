@@ -12,7 +12,7 @@ from qiskit.circuit import Instruction, Parameter
 
 from qctrl import pulse
 from qctrl.calibration import Calibration, Document
-from qctrl.compiler import CompileCache, cache, compile_circuit, make_gate
+from qctrl.compiler import CompileCache, CompileOptions, cache, compile_circuit, make_gate
 from qctrl.errors import QctrlError
 from tests.unit.compiler import trio
 
@@ -93,7 +93,9 @@ def outcome(circuit, calibration=CALIBRATION, setup=SETUP, gates=GATES, **option
 def test_another_circuit_or_method(base, edited, method):
     known = CompileCache()
     outcome(build(base), cache=known)
-    assert outcome(build(edited), method=method, cache=known) == outcome(build(edited), method=method)
+    assert outcome(build(edited), options=CompileOptions(method=method), cache=known) == outcome(
+        build(edited), options=CompileOptions(method=method)
+    )
     for _ in range(2):
         assert outcome(build(base), cache=known) == outcome(build(base))
 

@@ -9,7 +9,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Duration
 from qiskit.circuit.classical import expr
 
-from qctrl.compiler import compile_circuit
+from qctrl.compiler import CompileOptions, compile_circuit
 from qctrl.errors import TimingError
 from tests.reference import durations as reference
 from tests.reference.lower import Gate
@@ -131,5 +131,8 @@ def test_stretches_become_the_delays_of_the_reference(chosen):
         return
     write_literal(literal, chosen, reference.literal(ops, values, GRID, {}))
     for method in ("alap", "asap"):
-        made = compile_circuit(circuit, CALIBRATION, SETUP, method=method)
-        assert made.to_bytes() == compile_circuit(literal, CALIBRATION, SETUP, method=method).to_bytes()
+        made = compile_circuit(circuit, CALIBRATION, SETUP, options=CompileOptions(method=method))
+        assert (
+            made.to_bytes()
+            == compile_circuit(literal, CALIBRATION, SETUP, options=CompileOptions(method=method)).to_bytes()
+        )

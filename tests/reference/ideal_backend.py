@@ -13,6 +13,7 @@ from qiskit import QuantumCircuit
 from qiskit_aer import AerSimulator
 
 from qctrl.calibration import load
+from qctrl.compiler import DEFAULT
 from qctrl.config import load_rack
 from qctrl.execution import Execution, JobResult, WorkResult
 from qctrl.execution.setup import build_setup
@@ -130,10 +131,10 @@ def _clouds(work, bits):
 class IdealBackend(Backend):
     """The real backend, but for telling the runner what it compiles."""
 
-    def compile(self, circuits):
+    def compile(self, circuits, options=DEFAULT):
         if not isinstance(circuits, QuantumCircuit):
-            return [self.compile(circuit) for circuit in circuits]
-        compiled = super().compile(circuits)
+            return [self.compile(circuit, options) for circuit in circuits]
+        compiled = super().compile(circuits, options)
         self.runner.circuits[compiled.program.hash] = circuits
         return _Recorded(compiled, self.runner.values)
 

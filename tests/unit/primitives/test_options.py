@@ -6,7 +6,9 @@ import pickle
 
 import pytest
 
-from qctrl.primitives.options import EstimatorOptions, SamplerExecutionOptions, SamplerOptions, make_options
+from qctrl.compiler import CompileOptions, Decoupling
+from qctrl.primitives.option_tree import make_options
+from qctrl.primitives.options import EstimatorOptions, SamplerExecutionOptions, SamplerOptions
 
 
 def test_the_defaults_are_those_of_the_guide():
@@ -25,6 +27,13 @@ def test_attributes_dicts_and_the_constructor_set_the_same():
     assert tree.to_dict() == {
         "default_shots": 4096,
         "execution": {"chunk_shots": 1000, "rep_delay": None, "init_qubits": True, "meas_type": "classified"},
+        "dynamical_decoupling": {
+            "enable": False,
+            "sequence_type": "XX",
+            "extra_slack_distribution": "middle",
+            "scheduling_method": "alap",
+            "skip_reset_qubits": False,
+        },
         "simulator": {"seed_simulator": None},
         "environment": {"job_tags": None},
         "max_execution_time": None,
@@ -45,7 +54,10 @@ def test_a_group_given_as_a_dict_keeps_the_rest_of_the_group():
     [
         ({"default_shot": 5}, "SamplerOptions has no option 'default_shot'; did you mean 'default_shots'"),
         ({"execution": {"chunkshots": 5}}, "did you mean 'chunk_shots'"),
-        ({"zzz": 5}, "it has default_shots, environment, execution, max_execution_time, simulator"),
+        (
+            {"zzz": 5},
+            "it has default_shots, dynamical_decoupling, environment, execution, max_execution_time, simulator",
+        ),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest(given, message):
@@ -56,11 +68,6 @@ def test_an_unknown_name_is_refused_with_the_nearest(given, message):
 @pytest.mark.parametrize(
     ("cls", "path", "message"),
     [
-        (
-            SamplerOptions,
-            "dynamical_decoupling.enable",
-            "SamplerOptions has no option 'dynamical_decoupling'; .*Qiskit",
-        ),
         (SamplerOptions, "twirling.enable_gates", "pauli_twirl_2q_gates"),
         (SamplerOptions, "environment.log_level", "EnvironmentOptions has no option 'log_level'; .*logging"),
         (SamplerOptions, "environment.callback", r"use job\.on_progress"),
@@ -79,6 +86,13 @@ def test_what_other_providers_have_is_refused_with_the_reason(cls, path, message
         functools.reduce(getattr, (*groups, name), tree)
     with pytest.raises(AttributeError, match=message):
         make_options(cls, functools.reduce(lambda value, key: {key: value}, (name, *reversed(groups)), True))
+
+
+def test_decoupling_is_told_to_the_compiler_where_it_is_enabled():
+    tree = make_options(SamplerOptions, {"dynamical_decoupling": {"scheduling_method": "asap"}})
+    assert tree.dynamical_decoupling.compile_options() == CompileOptions()
+    tree.dynamical_decoupling.update(enable=True, sequence_type="XY4", skip_reset_qubits=True)
+    assert tree.dynamical_decoupling.compile_options() == CompileOptions("asap", Decoupling("XY4", "middle", True))
 
 
 def test_trees_can_be_copied_and_pickled():
@@ -102,6 +116,10 @@ def test_trees_can_be_copied_and_pickled():
         {"execution": {"rep_delay": -1e-6}},
         {"execution": {"init_qubits": False}},
         {"execution": {"meas_type": "raw"}},
+        {"dynamical_decoupling": {"enable": 1}},
+        {"dynamical_decoupling": {"sequence_type": "XY8"}},
+        {"dynamical_decoupling": {"extra_slack_distribution": "end"}},
+        {"dynamical_decoupling": {"scheduling_method": "soon"}},
         {"simulator": {"seed_simulator": -1}},
         {"environment": {"job_tags": "bell"}},
         {"environment": {"job_tags": [1]}},

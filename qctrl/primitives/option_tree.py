@@ -1,0 +1,122 @@
+"""A tree of options that refuses what it does not know."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+
+def whole(value: Any) -> bool:
+    """Return whether a value is an integer, and no bool."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def positive_integer(value: Any) -> bool:
+    """Return whether a value is an integer above 0."""
+    return whole(value) and value > 0
+
+
+def seed(value: Any) -> bool:
+    """Return whether a value can seed random numbers."""
+    return whole(value) and 0 <= value < 2**63
+
+
+def finite(value: Any, least: float) -> bool:
+    """Return whether a value is a finite real number, at least ``least``."""
+    real = whole(value) or isinstance(value, float | np.floating)
+    return real and math.isfinite(value) and bool(value >= least)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a leaf of the tree accepts."""
+
+    accepts: Callable[[Any], bool]
+    says: str
+
+
+_Node = TypeVar("_Node", bound="Options")
+
+
+class Options:
+    """A node of the tree: attributes, nested dicts and the constructor all check names and values."""
+
+    RULES: ClassVar[Mapping[str, Rule]] = {}
+    ABSENT: ClassVar[Mapping[str, str]] = {}
+    """Why there is no such option, by names that users may know."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse what is not there.
+
+        Raises:
+            AttributeError: Always; the message gives the reason or the nearest name.
+        """
+        raise AttributeError(self._unknown(name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set one option.
+
+        Raises:
+            AttributeError: There is no such option; the message suggests the nearest.
+            ValueError: The value is not allowed.
+            TypeError: A group of options is given something else than a group or a mapping.
+        """
+        known = {option.name for option in fields(self)}  # pyright: ignore[reportArgumentType]
+        if name not in known:
+            raise AttributeError(self._unknown(name))
+        current = self.__dict__.get(name)
+        if isinstance(current, Options) and not isinstance(value, type(current)):
+            if not isinstance(value, Mapping):
+                raise TypeError(f"option {name} is a group: give a dict or {type(current).__name__}, not {value!r}")
+            current.update(value)
+            return
+        rule = self.RULES.get(name)
+        if rule is not None and not rule.accepts(value):
+            raise ValueError(f"option {name} is {value!r}; it must be {rule.says}")
+        object.__setattr__(self, name, value)
+
+    def update(self, values: Mapping[str, Any] | None = None, **more: Any) -> None:
+        """Set several options, in groups or not.
+
+        Args:
+            values: Options by name; groups are nested mappings.
+            **more: The same as keywords.
+        """
+        for name, value in {**(values or {}), **more}.items():
+            setattr(self, name, value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tree as nested dicts."""
+        return {name: value.to_dict() if isinstance(value, Options) else value for name, value in self._items()}
+
+    def _items(self) -> Iterator[tuple[str, Any]]:
+        for option in fields(self):  # pyright: ignore[reportArgumentType]
+            yield option.name, getattr(self, option.name)
+
+    def _unknown(self, name: str) -> str:
+        known = sorted(option.name for option in fields(self))  # pyright: ignore[reportArgumentType]
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"it has {', '.join(known)}"
+        return f"{type(self).__name__} has no option {name!r}; {self.ABSENT.get(name, hint)}"
+
+
+def make_options(cls: type[_Node], given: _Node | Mapping[str, Any] | None) -> _Node:
+    """Return a tree with what the constructor of a primitive was given.
+
+    Raises:
+        AttributeError: An option is unknown.
+        TypeError: ``given`` is neither a tree of this kind nor a mapping.
+        ValueError: A value is not allowed.
+    """
+    if isinstance(given, cls):
+        return given
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(f"options must be a dict or {cls.__name__}, not {type(given).__name__}")
+    options = cls()
+    options.update(given)
+    return options
