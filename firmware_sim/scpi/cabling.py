@@ -17,7 +17,8 @@ from qctrl.errors import ConfigError
 from qctrl.strict_yaml import parse_text, read_text, validate
 
 _SOCKET: Final = re.compile(r"TCPIP\d*::([^:]+)::(\d+)::SOCKET", re.IGNORECASE)
-_HISLIP: Final = re.compile(r"TCPIP\d*::([^:]+)::hislip0,(\d+)::INSTR", re.IGNORECASE)
+_HISLIP: Final = re.compile(r"TCPIP\d*::([^:]+)::hislip0(?:,(\d+))?::INSTR", re.IGNORECASE)
+_HISLIP_PORT: Final = 4880
 
 
 class _Loose(BaseModel):
@@ -65,7 +66,7 @@ class BenchInstrument(_Loose):
                 f"address {self.address!r} cannot be served here; use TCPIP0::127.0.0.1::PORT::SOCKET, "
                 "or TCPIP0::127.0.0.1::hislip0,PORT::INSTR"
             )
-        return found[1], int(found[2])
+        return found[1], int(found[2] or _HISLIP_PORT)
 
     def holds(self, port: str) -> bool:
         """Return whether a source holds the level of a line."""
@@ -74,11 +75,6 @@ class BenchInstrument(_Loose):
     def output(self, port: str) -> int:
         """Return the output that a line is on."""
         return self.bias.get(port, 1)
-
-    @property
-    def speaks_hislip(self) -> bool:
-        """Whether it is reached by HiSLIP."""
-        return _HISLIP.fullmatch(self.address) is not None
 
 
 class _DeviceEntry(_Loose):

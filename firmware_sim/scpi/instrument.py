@@ -13,6 +13,9 @@ from firmware_sim.scpi.message import Message
 
 Reply: TypeAlias = str | bytes | None
 _QUEUE_LENGTH: Final = 32
+_QUEUE_BIT: Final = 1 << 2
+_EVENT_BIT: Final = 1 << 5
+"""Of the status byte (SCPI-99 volume 1, 9.2; IEEE 488.2, 11.2)."""
 _UNLOCKED_BIT: Final = 1 << 5
 """Of the questionable status: frequency (SCPI-99 volume 1, 9.4)."""
 
@@ -163,6 +166,15 @@ class Instrument:
         """Return and clear the event status register."""
         status, self._event_status = self._event_status, 0
         return str(status)
+
+    @command("*STB?")
+    def status(self) -> str:
+        """Return the status byte."""
+        return str(self.status_byte())
+
+    def status_byte(self) -> int:
+        """Return the status byte: errors in the queue, events in the register."""
+        return (_QUEUE_BIT if self._errors else 0) | (_EVENT_BIT if self._event_status else 0)
 
     @command("SYSTem:ERRor[:NEXT]?")
     def next_error(self) -> str:

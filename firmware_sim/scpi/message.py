@@ -76,8 +76,9 @@ class MessageReader:
             raise MalformedMessageError("the head of a block is no number, or the block is too large")
         head = self._take(mark + found.end())[:mark]
         block = self._exactly(int(found[2]))
-        tail = self._exactly(1)
-        if block is None or tail is None:
+        # Nothing is asked of a connection that came to its end within the block.
+        tail = None if block is None else self._exactly(1)
+        if tail is None:
             return None
         if bytes(tail) != b"\n":
             raise MalformedMessageError("a block is followed by more than its length says")

@@ -1,4 +1,8 @@
-"""One instrument's TCP port: messages in, replies out, and the wire's own faults."""
+"""One instrument's TCP port: messages in, replies out, and the wire's own faults.
+
+The port speaks both protocols: a connection that begins with the prologue of HiSLIP is one of its channels, any other
+is a raw socket of lines.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,9 @@ import threading
 from typing import Final
 
 from firmware_sim.scpi.faults import WireFaults
+from firmware_sim.scpi.hislip import Hislip, begins_hislip
 from firmware_sim.scpi.instrument import Instrument
-from firmware_sim.scpi.message import MalformedMessageError, MessageReader
+from firmware_sim.scpi.message import MalformedMessageError, Message, MessageReader
 
 _log = logging.getLogger(__name__)
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -31,6 +36,7 @@ class Wire:
     def __init__(self, instrument: Instrument, host: str, port: int) -> None:
         self.instrument = instrument
         self.faults = WireFaults()
+        self._hislip = Hislip(self._answer, instrument)
         self._closed = threading.Event()
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server((host, port))
@@ -69,13 +75,14 @@ class Wire:
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        reader = MessageReader(_Faulty(connection, self), self.instrument.max_block)
+        stream = _Faulty(connection, self)
         try:
-            while (message := reader.next()) is not None:
-                reply = self.instrument.handle(message)
-                if reply is not None:
-                    self._closed.wait(self.faults.delay_s)
-                    connection.sendall(self._encode(reply) + b"\n")
+            if begins_hislip(connection):
+                self._hislip.serve(stream)
+            else:
+                reader = MessageReader(stream, self.instrument.max_block)
+                while (message := reader.next()) is not None:
+                    stream.sendall(self._answer(message) or b"")
         except MalformedMessageError as error:
             self.instrument.push(-160, f"Block data error;{error}")
         except OSError as error:
@@ -83,6 +90,14 @@ class Wire:
         finally:
             self._open.discard(connection)
             connection.close()
+
+    def _answer(self, message: Message) -> bytes | None:
+        """Return the reply to a message with its newline, late if it is asked to be."""
+        reply = self.instrument.handle(message)
+        if reply is None:
+            return None
+        self._closed.wait(self.faults.delay_s)
+        return self._encode(reply) + b"\n"
 
     def _encode(self, reply: str | bytes) -> bytes:
         if isinstance(reply, str):
@@ -98,7 +113,7 @@ class Wire:
 
 
 class _Faulty:
-    """The receiving half of a socket, with faults."""
+    """A socket, with faults of its receiving half."""
 
     def __init__(self, connection: socket.socket, wire: Wire) -> None:
         self._connection = connection
@@ -109,6 +124,9 @@ class _Faulty:
 
     def recv_into(self, view: memoryview) -> int:
         return self._connection.recv_into(view, self._allowed(len(view)))
+
+    def sendall(self, data: bytes) -> None:
+        self._connection.sendall(data)
 
     def _allowed(self, size: int) -> int:
         faults = self._wire.faults

@@ -116,10 +116,14 @@ def at_ports(rack: Rack, ready: Sequence[str]) -> Rack:
     """
     ports = dict(word.split("=", 1) for word in ready[1:])
     boxes = {
-        name: box.model_copy(update={"address": f"TCPIP0::127.0.0.1::{ports[name]}::SOCKET"})
+        name: box.model_copy(update={"address": f"TCPIP0::127.0.0.1::{_end(box.address, ports[name])}"})
         for name, box in rack.instruments.items()
     }
     return replace(rack, instruments=boxes)
+
+
+def _end(address: str, port: str) -> str:
+    return f"hislip0,{port}::INSTR" if "::HISLIP" in address.upper() else f"{port}::SOCKET"
 
 
 def check_boxes(rack: Rack) -> dict[str, BoxHealth | QctrlError]:

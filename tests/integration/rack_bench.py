@@ -10,7 +10,13 @@ from qctrl.config import load_rack
 from qctrl.instruments import open_boxes
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-PORT = re.compile(r"::\d+::SOCKET")
+PORT = re.compile(r"(?<=::)(hislip0,)?\d+(?=::(SOCKET|INSTR))")
+
+
+def with_ports(text, ports):
+    """Return a rack file with other ports, in the order of its instruments."""
+    left = iter(ports)
+    return PORT.sub(lambda found: f"{found[1] or ''}{next(left)}", text)
 
 
 class RackBench:
@@ -20,10 +26,9 @@ class RackBench:
         text = (CONFIGS / f"rack_visa_{device}.yaml").read_text().replace("wiring_", f"{CONFIGS}/wiring_")
         text = text.replace("address: embedded\n", "")
         self.path = folder / f"rack_{device}.yaml"
-        self.path.write_text(PORT.sub("::0::SOCKET", text))
-        self.emulated = EmulatedRack(self.path, seed=seed)
-        ports = iter([wire.port for wire in self.emulated.wires.values()])
-        self.path.write_text(PORT.sub(lambda _: f"::{next(ports)}::SOCKET", text))
+        self.path.write_text(text)
+        self.emulated = EmulatedRack(self.path, seed=seed, any_port=True)
+        self.path.write_text(with_ports(text, [wire.port for wire in self.emulated.wires.values()]))
         self.device = device
 
     @property

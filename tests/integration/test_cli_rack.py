@@ -1,7 +1,6 @@
 """``qctrl rack check`` on an emulated rack of its own process, and the control port of that process."""
 
 import json
-import re
 import socket
 import subprocess
 import sys
@@ -10,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from qctrl.cli import main
+from tests.integration.rack_bench import with_ports
 
 pytest.importorskip("pyvisa_py")
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-PORT = re.compile(r"::\d+::SOCKET")
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +23,14 @@ def emulated(tmp_path_factory):
     text = (CONFIGS / "rack_visa_pair2.yaml").read_text().replace("wiring_", f"{CONFIGS}/wiring_")
     text = text.replace("address: embedded\n", "")
     file = folder / "rack.yaml"
-    file.write_text(PORT.sub("::0::SOCKET", text))
+    file.write_text(text)
     command = [
         sys.executable,
         "-m",
         "firmware_sim",
         "rack",
         str(file),
+        "--any-port",
         "--control",
         "0",
         "--watch-stdin",
@@ -41,8 +41,7 @@ def emulated(tmp_path_factory):
     ready, device, *ports = child.stdout.readline().split()
     assert (ready, device) == ("ready", "pair2")
     *boxes, control = [int(port.partition("=")[2]) for port in ports]
-    left = iter(boxes)
-    file.write_text(PORT.sub(lambda _: f"::{next(left)}::SOCKET", text))
+    file.write_text(with_ports(text, boxes))
 
     def ask(**request):
         with socket.create_connection(("127.0.0.1", control)) as link, link.makefile("rw") as stream:

@@ -47,6 +47,10 @@ class Resource:
         if self._socket is not None:
             # Two small writes and a query take 44 ms otherwise; VI_ATTR_TCPIP_NODELAY is not understood by 0.8.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # HiSLIP has a lock that the instrument itself keeps; pyvisa-py offers it below VISA only.
+        lock = getattr(interface, "async_lock_request", None)
+        if lock is not None and lock(0.0) != "success":
+            raise PermissionError("another session holds the instrument's own lock")
 
     def set_timeout(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from firmware_sim.scpi.faults import WireFaults
 from firmware_sim.scpi.models import MODELS
 from firmware_sim.scpi.wire import Wire
 from qctrl.config import InstrumentLimits, RackInstrument
@@ -29,10 +30,11 @@ OPTIONS = {
 class Bay:
     """One emulated instrument on its port, and its driver."""
 
-    def __init__(self, kind, serial="S1", **changes):
+    def __init__(self, kind, serial="S1", *, hislip=False, **changes):
         self.instrument = MODELS[kind]("S1")
         self.wire = Wire(self.instrument, "127.0.0.1", 0)
-        address = f"TCPIP0::127.0.0.1::{self.wire.port}::SOCKET"
+        end = f"hislip0,{self.wire.port}::INSTR" if hislip else f"{self.wire.port}::SOCKET"
+        address = f"TCPIP0::127.0.0.1::{end}"
         entry = RackInstrument(**{"kind": kind, "address": address, "serial": serial, **OPTIONS[kind], **changes})
         self.driver = open_box("box", entry)
         self.driver.session._timeout_s = 1.0
@@ -359,6 +361,43 @@ def test_awg70000_takes_its_own_volts_and_bits():
         assert bay.driver.health().limits == "0.5 Vpp"
     finally:
         bay.close()
+
+
+@pytest.fixture
+def hislip():
+    bay = Bay("tektronix_awg5200", hislip=True)
+    bay.driver.connect()
+    yield bay
+    bay.close()
+
+
+def test_driver_cannot_tell_hislip_from_a_socket(hislip):
+    segment = Segment("a", wave(1, 200_000))
+    assert hislip.driver.upload(segment)
+    np.testing.assert_array_equal(hislip.instrument.waveforms["a"].samples, segment.samples)
+    hislip.wire.faults.flips = True
+    with pytest.raises(InstrumentError, match="waveform b reads back otherwise than it was sent"):
+        hislip.driver.upload(Segment("b", wave(2)))
+
+
+@pytest.mark.parametrize("fault", [{"delay_s": 1.3}, {"drop_at": 20}, {"stop_reading_at": 20}])
+def test_session_on_hislip_survives_what_one_on_a_socket_does(hislip, monkeypatch, fault):
+    monkeypatch.setattr(session_module, "_SLOWEST_B_S", 1e8)
+    ((name, value),) = fault.items()
+    setattr(hislip.wire.faults, name, value)
+    with pytest.raises(InstrumentError):
+        hislip.driver.upload(Segment("d", wave(5, 4 << 20)))
+    setattr(hislip.wire.faults, name, getattr(WireFaults(), name))
+    hislip.driver.connect()
+    assert hislip.driver.upload(Segment("d", wave(5)))
+
+
+def test_lock_of_the_instrument_itself_keeps_another_account_out(hislip):
+    second = open_box("second", hislip.driver.entry)
+    with pytest.raises(InstrumentError, match="another session holds the instrument's own lock"):
+        second.connect()
+    second.close()
+    assert hislip.driver.is_connected()
 
 
 def test_blocks_stay_below_every_limit_on_the_wire():
