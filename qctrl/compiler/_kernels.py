@@ -34,6 +34,14 @@ _LONGEST_TURNS: Final = 2.0**20
 
 
 @njit(**JIT)
+def round_up(ticks: Any, grid: Any) -> Any:
+    """Return ticks, rounded up to a multiple of ``grid``, which is 1 or more."""
+    if grid & (grid - 1) == 0:  # nearly every grid is a power of two, and a division takes as long as all else
+        return (ticks + grid - 1) & -grid
+    return -(-ticks // grid) * grid
+
+
+@njit(**JIT)
 def count_actions(rows: Records, sites: NDArray[np.int64]) -> tuple[Any, Any, Any]:
     """Return how many plays, captures and open rows a program has.
 
@@ -186,8 +194,7 @@ def place_block(
             first, last = sites[site, FIRST_RESOURCE], sites[site, LAST_RESOURCE]
             for k in range(first, last):
                 t = max(t, clock[resources[k]])
-            alignment = sites[site, ALIGNMENT]
-            start = -(-t // alignment) * alignment
+            start = round_up(t, sites[site, ALIGNMENT])
             t = start + sites[site, DURATION]
             for k in range(first, last):
                 clock[resources[k]] = t
@@ -213,8 +220,7 @@ def place_block(
             for k in range(first, last):
                 clock[barrier_qubits[k]] = t
         longest = max(longest, t)
-    grid = inside[2]
-    length = np.int64(-(-longest // grid) * grid)
+    length = np.int64(round_up(longest, inside[2]))
     if is_late:
         for k in range(counts[3], counts[0]):
             plays[k].start_ticks += length

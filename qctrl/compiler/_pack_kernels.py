@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 from numba import njit
 
+from qctrl.compiler._kernels import round_up
 from qctrl.jit import JIT
 from qctrl.protocol import EventOp, RowField
 from qctrl.units import GAIN_ONE
@@ -150,12 +151,12 @@ def _put_plays(
         play = plays[k]
         port = frame_port[play.frame]
         grid, start = port_grid[port], play.start_ticks * ratio
-        is_good &= start % grid == 0
+        is_good &= round_up(start, grid) == start
         is_good &= abs(play.amplitude) <= 1.0  # false for NaN
         event = events[cursor[port]]
         cursor[port] += 1
         _begin(event, _PLAY_EVENT, play, start)
-        event.length_ticks = -(-(play.length_ticks * ratio) // grid) * grid
+        event.length_ticks = round_up(play.length_ticks * ratio, grid)
         event.target = envelope_of[play.envelope, frame_rate[play.frame]]
         event.gain = np.int64(np.rint(play.amplitude * GAIN_ONE))
         event.phase = play.phase
@@ -184,11 +185,11 @@ def _put_captures(
         capture = captures[k]
         port = frame_port[capture.frame]
         grid, start = port_grid[port], capture.start_ticks * ratio
-        is_good &= start % grid == 0
+        is_good &= round_up(start, grid) == start
         event = events[cursor[port]]
         cursor[port] += 1
         _begin(event, _CAPTURE_EVENT, capture, start)
-        event.length_ticks = -(-(capture.length_ticks * ratio) // grid) * grid
+        event.length_ticks = round_up(capture.length_ticks * ratio, grid)
         event.target = k
         window = windows[k]
         window.frame = capture.frame

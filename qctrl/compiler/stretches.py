@@ -119,8 +119,9 @@ def resolve(
 def _steps(
     instructions: NDArray[np.void], barrier_qubits: Sequence[int], sites: tuple[GateSite, ...], calibration: Calibration
 ) -> list[_Step]:
-    plays = site_tables(sites, calibration).sites.tolist()
-    resources = _resources(sites, calibration)
+    tables = site_tables(sites, calibration)
+    plays = tables.sites.tolist()
+    resources = [tuple(tables.resources[first:end].tolist()) for first, end in tables.sites[:, 2:4].tolist()]
     found: list[_Step] = []
     for row, each in enumerate(instructions):
         match int(each["opcode"]):
@@ -136,18 +137,6 @@ def _steps(
                 ticks, alignment, *_ = plays[site]
                 found.append(_Step(row, resources[site], ticks, alignment, len(resources[site]) > 1))
     return found
-
-
-def _resources(sites: tuple[GateSite, ...], calibration: Calibration) -> list[tuple[int, ...]]:
-    """Return what each site occupies; a frame is of no account if all that use it have a qubit in common."""
-    tables, n_qubits = site_tables(sites, calibration), len(calibration.qubit_names)
-    occupied = [tables.resources[first:end].tolist() for first, end in tables.sites[:, 2:4].tolist()]
-    common: dict[int, set[int]] = {}
-    for resources in occupied:
-        qubits = {each for each in resources if each < n_qubits}
-        for frame in resources:
-            common[frame] = common.get(frame, qubits) & qubits
-    return [tuple(each for each in resources if each < n_qubits or not common[each]) for resources in occupied]
 
 
 def _values(segments: Iterable[list[_Step]], unresolved: Unresolved, tick_s: Fraction) -> dict[Any, Fraction]:

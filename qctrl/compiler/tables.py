@@ -11,7 +11,9 @@ import numpy as np
 
 from qctrl.compiler import _kernels
 from qctrl.compiler.custom_sites import build_custom_site
+from qctrl.compiler.identity_cache import IdentityCache
 from qctrl.compiler.site import SiteCapture, SiteFrame, SitePlay, SiteTune
+from qctrl.compiler.site_resources import waited_for
 from qctrl.compiler.sites import block_grid_ticks, build_site
 from qctrl.ir.expression import Expression
 from qctrl.ir.pulse_program import DISCRIMINATOR, FRAME, TUNE, OpenValue, ValueKind, Voices
@@ -44,7 +46,7 @@ class SiteTables:
     sites: NDArray[np.int64]
     """Shape ``(n_sites, 8)``, columns as named in ``_kernels``."""
     resources: NDArray[np.int64]
-    """Qubits, then ``n_qubits + frame``."""
+    """Qubits, then ``n_qubits + frame`` for the frames that sites on different qubits share."""
     actions: NDArray[np.int64]
     """Shape ``(n_actions, 7)``, columns as named in ``_kernels``."""
     amplitudes: NDArray[np.float64]
@@ -77,7 +79,11 @@ class CustomTables:
 
 def site_tables(gates: tuple[GateSite, ...], calibration: Calibration) -> SiteTables:
     """Return the tables of the sites that a program uses; remembered, because circuits come in families."""
-    return _remembering(calibration)(gates)
+    # The fast reader gives equal sites the same tuple, and to hash thousands of sites takes longer than to place them.
+    return _SEEN.get((gates, calibration), lambda: _remembering(calibration)(gates))
+
+
+_SEEN: Final[IdentityCache[SiteTables]] = IdentityCache(_PROGRAMS)
 
 
 @lru_cache(maxsize=8)
@@ -104,23 +110,26 @@ def _make(gates: tuple[GateSite, ...], sites: list[Site], calibration: Calibrati
     n_qubits = len(calibration.qubit_names)
     index = _Index(n_qubits)
     rows: list[tuple[int, ...]] = []
-    resources: list[int] = []
+    busy: list[list[int]] = []
     kinds_of: list[list[int]] = []
     for gate, site in zip(gates, sites, strict=True):
-        resource, action = len(resources), len(index.actions)
+        action = len(index.actions)
         index.begin(gate, site)
         for item in site.actions:
             index.add(item)
-        resources += [*gate.qubits, *(n_qubits + index.frame(frame) for frame in site.frames)]
+        busy.append([*gate.qubits, *(n_qubits + index.frame(frame) for frame in site.frames)])
         kinds = [row[_kernels.KIND] for row in index.actions[action:]]
         kinds_of.append(kinds)
         counts = (kinds.count(_kernels.PLAY), kinds.count(_kernels.CAPTURE))
-        times = (site.duration_ticks, site.alignment_ticks)
-        rows.append((*times, resource, len(resources), action, len(index.actions), *counts))
+        rows.append((site.duration_ticks, site.alignment_ticks, 0, 0, action, len(index.actions), *counts))
+    resources = waited_for(busy, n_qubits)
+    columns = np.array(rows, dtype=np.int64).reshape(-1, 8)
+    ends = np.cumsum([0, *map(len, resources)])
+    columns[:, _kernels.FIRST_RESOURCE], columns[:, _kernels.LAST_RESOURCE] = ends[:-1], ends[1:]
     has_open = any(gate.custom is not None or gate.arguments for gate in gates)
     tables = SiteTables(
-        sites=np.array(rows, dtype=np.int64).reshape(-1, 8),
-        resources=np.array(resources, dtype=np.int64),
+        sites=columns,
+        resources=np.array([each for used in resources for each in used], dtype=np.int64),
         actions=np.array(index.actions, dtype=np.int64).reshape(-1, 7),
         amplitudes=np.array(index.amplitudes, dtype=np.float64),
         frame_group=np.array([frame.group for frame in index.frames], dtype=np.int64),

@@ -91,6 +91,15 @@ def test_place_block_agrees_with_longest_paths(compiled, rows, is_late):
 
 
 @COMPILED
+@given(ticks=st.integers(-(2**40), 2**40), grid=st.integers(1, 100) | st.sampled_from([2**k for k in range(31)]))
+@settings(deadline=None)
+def test_round_up_is_the_next_multiple(compiled, ticks, grid):
+    found = form(_kernels.round_up, compiled)(ticks, grid)
+    assert found % grid == 0
+    assert 0 <= found - ticks < grid
+
+
+@COMPILED
 @given(rows=actions, next_row=st.integers(1, 5))
 @settings(deadline=None)
 def test_fold_block_sums_the_whole_history(compiled, rows, next_row):
