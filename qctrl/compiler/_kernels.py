@@ -217,6 +217,8 @@ def place_block(
             first, last = np.int64(row.first), np.int64(row.first) + np.int64(row.count)
             for k in range(first, last):
                 t = max(t, clock[barrier_qubits[k]])
+            if row.ticks > 0:
+                t = round_up(t, row.ticks)
             for k in range(first, last):
                 clock[barrier_qubits[k]] = t
         longest = max(longest, t)

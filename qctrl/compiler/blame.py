@@ -13,7 +13,7 @@ def blame(error: CompileError, circuit: Circuit) -> CompileError:
     """Return the error with the name and the qubits of its instruction, if it has one and does not name it yet.
 
     Args:
-        error: As raised by a stage behind ``lower``.
+        error: As raised by a stage.
         circuit: What was compiled.
     """
     index = error.instruction
@@ -21,7 +21,7 @@ def blame(error: CompileError, circuit: Circuit) -> CompileError:
         return error
     instruction: Any = circuit.data[index]
     qubits = tuple(circuit.find_bit(bit).index for bit in instruction.qubits)
-    text = str(error).removeprefix(f"instruction {index}: ")
+    text = str(error).removeprefix(f"instruction {index}: ").removeprefix(f"{instruction.name}: ")
     return type(error)(
         f"instruction {index}: {instruction.name} on qubits {qubits}: {text}",
         instruction=index,

@@ -101,6 +101,7 @@ class CompileCache:
             gates.sites,
             gates.expressions,
             gates.angles,
+            gates.boxes,
             gates.n_qubits,
             gates.interface,
             calibration.hash,

@@ -16,11 +16,10 @@ import numpy as np
 
 from qctrl.calibration.durations import pulse_step
 from qctrl.compiler.block_lengths import block_lengths, tick_ratio
-from qctrl.compiler.blocks import split_blocks
 from qctrl.compiler.idle_windows import find_windows
 from qctrl.compiler.occupation import Placed
 from qctrl.compiler.rack import rack_of
-from qctrl.compiler.schedule import place
+from qctrl.compiler.schedule import blocks_of, place
 from qctrl.compiler.sequences import ANGLES_RAD, parities, starts
 from qctrl.compiler.tables import site_tables
 from qctrl.ir.gate_program import INSTRUCTION, GateSite, Opcode
@@ -75,7 +74,7 @@ def decouple(
     rack = rack_of(setup)
     ratio = tick_ratio(pulses, rack)
     block_ticks = block_lengths(pulses, rack, ratio) // ratio
-    blocks = _extended(split_blocks(gates, calibration), block_ticks - pulses.block_ticks)
+    blocks = _extended(blocks_of(gates, calibration, options.method), block_ticks - pulses.block_ticks)
     turns = _half_turns(calibration)
     sites = {site: None for turn in turns.values() for site in turn.sites}
     tables = site_tables(tuple({**dict.fromkeys(blocks.sites), **sites}), calibration)

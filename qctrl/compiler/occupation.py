@@ -86,7 +86,7 @@ def _probe(placed: Placed) -> _Probe:
     sites = np.zeros((len(tables.sites) + len(barriers), tables.sites.shape[1]), dtype=np.int64)
     sites[: len(tables.sites)] = tables.sites
     joined = sites[len(tables.sites) :]
-    joined[:, _kernels.ALIGNMENT] = 1
+    joined[:, _kernels.ALIGNMENT] = np.maximum(rows["ticks"][barriers], 1)
     joined[:, _kernels.FIRST_RESOURCE] = len(tables.resources) + rows["first"][barriers]
     joined[:, _kernels.LAST_RESOURCE] = joined[:, _kernels.FIRST_RESOURCE] + rows["count"][barriers]
     sites[:, _kernels.N_PLAYS], sites[:, _kernels.N_CAPTURES] = 1, 0

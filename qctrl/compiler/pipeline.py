@@ -45,7 +45,10 @@ def compile_circuit(
     Raises:
         CompileError: The circuit cannot be played; the message names the instruction and the way out.
     """
-    gates = lower(circuit, calibration, custom_gates)
+    try:
+        gates = lower(circuit, calibration, custom_gates)
+    except CompileError as error:
+        raise blame(error, circuit) from error
     content = None if cache is None else cache.content(gates, calibration, setup, options)
     if cache is not None and content is not None and (known := cache.get(content, setup)) is not None:
         return known

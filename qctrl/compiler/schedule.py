@@ -11,6 +11,7 @@ from qctrl.compiler.blocks import split_blocks
 from qctrl.compiler.custom_plays import count_open_shifts, open_plays
 from qctrl.compiler.overflow import check_rows, check_ticks, check_values
 from qctrl.compiler.tables import site_tables
+from qctrl.compiler.timed_boxes import fill_boxes
 from qctrl.ir.pulse_program import CAPTURE, PLAY, ROW, SHIFT, PulseProgram
 
 if TYPE_CHECKING:
@@ -35,9 +36,22 @@ def schedule(gates: GateProgram, calibration: Calibration, *, method: Method = "
 
     Raises:
         CompileError: A site of the calibration cannot be played.
+        TimingError: The contents of a box need more time than it has.
         ResourceError: A block is too long, or there are too many blocks, instructions of the flow or open numbers.
     """
-    return place(split_blocks(gates, calibration), gates, calibration, method=method)
+    return place(blocks_of(gates, calibration, method), gates, calibration, method=method)
+
+
+def blocks_of(gates: GateProgram, calibration: Calibration, method: Method) -> Blocks:
+    """Return the blocks of a gate program, its boxes filled.
+
+    Raises:
+        TimingError: The contents of a box need more time than it has.
+        ResourceError: There are too many blocks or instructions of the flow.
+    """
+    if gates.boxes:
+        gates = fill_boxes(gates, calibration, is_late=method == "alap")
+    return split_blocks(gates, calibration)
 
 
 def place(blocks: Blocks, gates: GateProgram, calibration: Calibration, *, method: Method = "alap") -> PulseProgram:

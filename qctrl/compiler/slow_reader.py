@@ -18,10 +18,11 @@ from qctrl.compiler.durations import length_of, whole_ticks
 from qctrl.compiler.flow_writer import FlowWriter
 from qctrl.compiler.parameters import real, steps_of
 from qctrl.compiler.sites import require_gate, reset_is_measured
-from qctrl.compiler.stretches import TimedBox, Unresolved, resolve
+from qctrl.compiler.stretch_model import OpenBox
+from qctrl.compiler.stretches import Unresolved, resolve
 from qctrl.errors import CalibrationError, CompileError, UnsupportedInstructionError
 from qctrl.ir.expression import Expression
-from qctrl.ir.gate_program import INSTRUCTION, SEGMENT, GateProgram, GateSite, Opcode, SegmentKind
+from qctrl.ir.gate_program import INSTRUCTION, SEGMENT, GateProgram, GateSite, Opcode, SegmentKind, TimedBox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,18 +102,20 @@ class _Reader:
         unit = str(operation.unit)
         length = length_of(operation.duration, unit, self._calibration.dt_s)
         self.align(index, qubits)
-        segment, pad = len(self._segments), len(self._rows)
+        segment, front = len(self._segments), len(self._rows)
         self._append(index, Opcode.DELAY, qubit=self._qubit_of[qubits[0]])
         self.align(index, qubits)
-        first = len(self._rows)
         self.read_body(operation.blocks[0], qubits, instruction.clbits)
-        end = len(self._rows)
+        self.align(index, qubits)
+        back = len(self._rows)
+        self._append(index, Opcode.DELAY, qubit=self._qubit_of[qubits[0]])
         self.align(index, qubits)
         if len(self._segments) != segment:
             raise UnsupportedInstructionError(
                 "how long decisions and measured resets take is known only when they are played; leave out the duration"
             )
-        self._unresolved.boxes.append(TimedBox(index, pad, first, end, length, unit))
+        source = self._source if self._depth else index
+        self._unresolved.boxes.append(OpenBox(source, front, back, length, unit))
 
     def read(self, index: int, instruction: Any) -> None:
         name: str = instruction.name
@@ -269,8 +272,9 @@ class _Reader:
         segments = np.array(list(zip(firsts, counts, kinds, strict=True)), dtype=SEGMENT)
         barrier_qubits = np.array(self._barrier_qubits, dtype=np.int32)
         sites = tuple([GateSite(*site) for site in self._sites])
+        boxes: tuple[TimedBox, ...] = ()
         if self._unresolved.is_open:
-            resolve(instructions, firsts, self._barrier_qubits, sites, self._calibration, self._unresolved)
+            boxes = resolve(instructions, firsts, self._barrier_qubits, sites, self._calibration, self._unresolved)
         for column in (instructions, segments, barrier_qubits):
             column.flags.writeable = False
         return GateProgram(
@@ -283,6 +287,7 @@ class _Reader:
             interface=interface_of(self._circuit, self._calibration, self._parameters, structural_arguments(sites)),
             flow=self._flow.column(),
             angles=self._angles.bounds,
+            boxes=boxes,
         )
 
 

@@ -46,7 +46,7 @@ class SiteTables:
     sites: NDArray[np.int64]
     """Shape ``(n_sites, 8)``, columns as named in ``_kernels``."""
     resources: NDArray[np.int64]
-    """Qubits, then ``n_qubits + frame`` for the frames that sites on different qubits share."""
+    """Qubits, then ``n_qubits + frame`` for the frames that somebody may wait for."""
     actions: NDArray[np.int64]
     """Shape ``(n_actions, 7)``, columns as named in ``_kernels``."""
     amplitudes: NDArray[np.float64]
@@ -122,7 +122,7 @@ def _make(gates: tuple[GateSite, ...], sites: list[Site], calibration: Calibrati
         kinds_of.append(kinds)
         counts = (kinds.count(_kernels.PLAY), kinds.count(_kernels.CAPTURE))
         rows.append((site.duration_ticks, site.alignment_ticks, 0, 0, action, len(index.actions), *counts))
-    resources = waited_for(busy, n_qubits)
+    resources = waited_for(busy, [frame.group for frame in index.frames], n_qubits)
     columns = np.array(rows, dtype=np.int64).reshape(-1, 8)
     ends = np.cumsum([0, *map(len, resources)])
     columns[:, _kernels.FIRST_RESOURCE], columns[:, _kernels.LAST_RESOURCE] = ends[:-1], ends[1:]

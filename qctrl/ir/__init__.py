@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qctrl.ir.expression import Expression
-from qctrl.ir.gate_program import INSTRUCTION, SEGMENT, GateProgram, GateSite, Opcode, SegmentKind
+from qctrl.ir.gate_program import INSTRUCTION, SEGMENT, GateProgram, GateSite, Opcode, SegmentKind, TimedBox
 from qctrl.ir.interface import Interface
 from qctrl.ir.pulse_program import (
     CAPTURE,
@@ -38,6 +38,7 @@ __all__ = [
     "OpenValue",
     "PulseProgram",
     "SegmentKind",
+    "TimedBox",
     "ValueKind",
     "Voices",
     "gate_text",

@@ -56,7 +56,7 @@ INSTRUCTION: Final = np.dtype(
         ("source", "<u4"),  # index of the instruction in the circuit
         ("first", "<u4"),
         ("count", "<u4"),
-        ("ticks", "<i8"),
+        ("ticks", "<i8"),  # of a delay; of a barrier the grid on which it is placed, 0: none
         ("angle_rad", "<f8"),
     ]
 )
@@ -72,6 +72,21 @@ class GateSite(NamedTuple):
     """What it plays, if it is not the calibration that says so."""
     arguments: tuple[float | Expression, ...] = ()
     """Of a custom or fractional gate: values, or expressions of the circuit's parameters."""
+
+
+class TimedBox(NamedTuple):
+    """A box that lasts exactly so long: barrier, wait, barrier, contents, barrier, wait, barrier, all in one segment.
+
+    The scheduler says how long the waits are: only the first one is used, or only the second.
+    """
+
+    source: int
+    """Instruction of the circuit that is the box, or has it in its bodies."""
+    front: int
+    """Row of the wait before the contents."""
+    back: int
+    """Row of the wait behind them."""
+    ticks: int
 
 
 _NO_DECISIONS: Final = np.frombuffer(b"", dtype=FLOW)
@@ -100,6 +115,8 @@ class GateProgram(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """dtype ``qctrl.protocol.FLOW``, read-only: its blocks are segments, each named once. Empty: all in order."""
     angles: tuple[AngleBound, ...] = ()
     """What binding must check of the angles of fractional gates."""
+    boxes: tuple[TimedBox, ...] = ()
+    """Boxes with a duration, inner ones before those around them."""
 
     def verify(self) -> None:
         """State what the scheduler may rely on.
@@ -121,6 +138,7 @@ class GateProgram(msgspec.Struct, frozen=True, eq=False, kw_only=True):
             "barrier qubits exist": np.all((self.barrier_qubits >= 0) & (self.barrier_qubits < self.n_qubits))
             and np.all(barriers["first"] + barriers["count"] <= len(self.barrier_qubits)),
             "clbits exist": np.all((rows["clbit"] >= -1) & (rows["clbit"] < self.interface.n_clbits)),
+            "boxes lie in the instructions": all(0 < box.front < box.back < len(rows) - 1 for box in self.boxes),
             "delays are not negative": np.all(rows["ticks"] >= 0),
             "the flow plays every segment once": len(self.flow) == 0
             or np.array_equal(np.sort(plays), np.arange(len(segments))),

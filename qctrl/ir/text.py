@@ -22,11 +22,12 @@ def gate_text(program: GateProgram) -> str:
     """Return the listing of a gate program."""
     lines = [f"gates of {program.interface.calibration_id}, {program.n_qubits} qubits"]
     lines += _interface_lines(program.interface, program.expressions)
+    waits = {row: f" or as a box of {box.ticks} ticks needs" for box in program.boxes for row in (box.front, box.back)}
     for number, segment in enumerate(program.segments):
         lines.append(f"segment {number} {SegmentKind(int(segment['kind'])).name.lower()}")
         first = int(segment["first"])
         rows = program.instructions[first : first + int(segment["count"])]
-        lines += [_instruction_line(program, row) for row in rows]
+        lines += [_instruction_line(program, row) + waits.get(first + k, "") for k, row in enumerate(rows)]
     if len(program.flow):
         lines += ["flow of segments", flow.text(program.flow)]
     return "\n".join(lines) + "\n"

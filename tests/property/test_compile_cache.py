@@ -30,6 +30,7 @@ gates = st.one_of(
     st.tuples(st.just("barrier"), st.sets(qubits, min_size=1).map(sorted)),
     st.tuples(st.just("reset"), qubits),
     st.tuples(st.just("if"), qubits, st.integers(0, 2)),
+    st.tuples(st.just("box"), qubits, st.sampled_from([20, 24, 28, None])),
     st.tuples(st.just("mine"), st.sampled_from([0.1, -0.2, A, A / 2]), st.sampled_from([16e-9, 32e-9])),
 )
 circuits = st.tuples(st.lists(gates, max_size=12), st.sampled_from(["c", "d"]), st.sampled_from([3, 4]))
@@ -47,6 +48,9 @@ def build(content):
                 circuit.cz(*rest[0])
             case "mine":
                 circuit.append(Instruction("mine", 1, 0, list(rest)), [0])
+            case "box":
+                with circuit.box(duration=rest[1], unit="dt"):
+                    circuit.sx(rest[0])
             case "if":
                 with circuit.if_test((circuit.clbits[rest[1]], True)):
                     circuit.sx(rest[0])

@@ -15,11 +15,15 @@ sites = st.lists(
 
 
 def test_a_frame_is_kept_where_two_sites_share_nothing_else():
-    assert waited_for([[0, 3], [1, 3]], 3) == [(0, 3), (1, 3)]
+    assert waited_for([[0, 3], [1, 3]], [-1], 3) == [(0, 3), (1, 3)]
 
 
 def test_a_frame_whose_users_share_a_qubit_is_left_out():
-    assert waited_for([[0, 3], [0, 1, 3, 4], [2, 0, 3]], 3) == [(0,), (0, 1), (2, 0)]
+    assert waited_for([[0, 3], [0, 1, 3, 4], [2, 0, 3]], [0, -1], 3) == [(0,), (0, 1), (2, 0)]
+
+
+def test_a_frame_of_another_qubit_keeps_that_qubit_busy():
+    assert waited_for([[0, 3], [0, 1, 3]], [1], 3) == [(0, 3), (0, 1, 3)]
 
 
 @given(busy=sites, data=st.data())
@@ -27,6 +31,7 @@ def test_no_instruction_starts_elsewhere(busy, data):
     order = data.draw(st.lists(st.integers(0, len(busy) - 1), max_size=20))
     durations = data.draw(st.lists(st.integers(0, 9), min_size=len(busy), max_size=len(busy)))
     ticks, alignments = [durations[site] for site in order], [1 + site % 2 for site in order]
-    kept = waited_for(busy, N_QUBITS)
+    groups = data.draw(st.lists(st.integers(-1, N_QUBITS - 1), min_size=4, max_size=4))
+    kept = waited_for(busy, groups, N_QUBITS)
     all_of, some_of = ([set(of[site]) for site in order] for of in (busy, kept))
     assert place_alap(all_of, ticks, alignments) == place_alap(some_of, ticks, alignments)

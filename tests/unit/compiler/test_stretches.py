@@ -5,17 +5,18 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Annotation, Duration
 from qiskit.circuit.classical import expr
 
-from qctrl.compiler import lower
+from qctrl.compiler import CompileOptions, compile_circuit, lower
+from qctrl.compiler.timed_boxes import fill_boxes
 from qctrl.errors import TimingError
-from qctrl.ir.gate_program import Opcode
+from qctrl.ir import Opcode, gate_text
 from tests.unit.compiler import trio
 
 CALIBRATION = trio.calibration()
 
 
-def delays(circuit, calibration=CALIBRATION):
-    """Return the ticks of all delays, in order."""
-    rows = lower(circuit, calibration).instructions
+def delays(circuit, calibration=CALIBRATION, *, is_late=True):
+    """Return the ticks of all delays, in order; a box waits before its contents, and behind them."""
+    rows = fill_boxes(lower(circuit, calibration), calibration, is_late=is_late).instructions
     return rows["ticks"][rows["opcode"] == Opcode.DELAY].tolist()
 
 
@@ -81,12 +82,20 @@ def test_a_box_lasts_exactly_so_long():
     with circuit.box([Annotation()], duration=200, unit="ns"):
         circuit.sx(0)
         circuit.noop(1)
-    assert delays(circuit) == [176]
+    assert delays(circuit) == [176, 0]
+    assert delays(circuit, is_late=False) == [0, 176]
     with circuit.box(duration=expr.add(Duration.ns(40), Duration.ns(60))):
         circuit.sx(0)
         circuit.delay(circuit.add_stretch("fill"), 0)
         circuit.sx(0)
-    assert delays(circuit) == [176, 0, 52]
+    assert delays(circuit) == [176, 0, 0, 52, 0]
+
+
+def test_a_listing_shows_what_waits_for_a_box():
+    circuit = QuantumCircuit(1)
+    with circuit.box(duration=100, unit="dt"):
+        circuit.sx(0)
+    assert gate_text(lower(circuit, CALIBRATION)).count("delay q0 0 ticks or as a box of 100 ticks needs") == 2
 
 
 def test_boxes_in_boxes():
@@ -96,7 +105,7 @@ def test_boxes_in_boxes():
         circuit.delay(circuit.add_stretch("a"), 0)
         with circuit.box(duration=100, unit="dt"):
             circuit.sx(0)
-    assert delays(circuit) == [0, 300, 76]
+    assert delays(circuit) == [0, 300, 76, 0, 0]
 
 
 def test_a_box_as_long_as_a_stretch():
@@ -105,7 +114,28 @@ def test_a_box_as_long_as_a_stretch():
     circuit.delay(202, 1)
     with circuit.box(duration=a):
         circuit.sx(0)
-    assert delays(circuit) == [202, 200 - 24]
+    assert delays(circuit) == [202, 200 - 24, 0]
+
+
+def test_a_box_beside_a_delay_off_the_grid_lasts_as_long_as_it_says():
+    circuit = QuantumCircuit(1)
+    circuit.delay(3, 0)
+    with circuit.box(duration=28, unit="dt"):
+        circuit.sx(0)
+        circuit.delay(2, 0)
+    circuit.delay(3, 0)
+    # Late, the box ends 4 before the end of the block, and its sx another 4; soon, the box begins at 4, the sx too.
+    assert delays(circuit) == [3, 0, 2, 0, 3]
+    assert delays(circuit, is_late=False) == [3, 0, 2, 2, 3]
+
+
+def test_a_box_in_a_body_is_named_by_the_instruction_of_the_circuit():
+    circuit = QuantumCircuit(1, 1)
+    circuit.sx(0)
+    with circuit.if_test((0, True)), circuit.box(duration=20, unit="ns"):
+        circuit.sx(0)
+    with pytest.raises(TimingError, match=r"instruction 1: if_else on qubits \(0,\): the box lasts 2e-08 s"):
+        compile_circuit(circuit, CALIBRATION, trio.setup())
 
 
 @pytest.mark.parametrize("stretched", [False, True])
@@ -117,15 +147,17 @@ def test_contents_that_are_too_long_are_refused_with_both_lengths(stretched):
         circuit.sx(0)
         if stretched:
             circuit.delay(circuit.add_stretch("a"), 0)
-    with pytest.raises(TimingError, match=r"instruction 1: the box lasts 4e-08 s, its contents need 4.8e-08 s"):
-        lower(circuit, CALIBRATION)
+    message = r"instruction 1: box on qubits \(0,\): the box lasts 4e-08 s, its contents need 4.8e-08 s"
+    for method in ("alap", "asap"):
+        with pytest.raises(TimingError, match=message):
+            compile_circuit(circuit, CALIBRATION, trio.setup(), options=CompileOptions(method=method))
 
 
 def test_a_box_off_the_grid_is_refused_with_its_neighbours():
     circuit = QuantumCircuit(1)
     with circuit.box(duration=102, unit="ns"):
         circuit.sx(0)
-    with pytest.raises(TimingError, match="give 100 ns or 104 ns"):
+    with pytest.raises(TimingError, match=r"instruction 0: duration of 102 ns .* give 100 ns or 104 ns"):
         lower(circuit, CALIBRATION)
 
 
