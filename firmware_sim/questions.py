@@ -7,6 +7,8 @@ one buffer of little-endian numbers; ``shape`` and ``dtype`` in the body say how
     What one block does: ``block`` (0), ``binding`` (0), ``start_ticks`` (0), ``qubits`` (ascending chip indices),
     ``frames_hz`` (frequency of each one's frame). Inputs are complex128: kets ``(n, dim)`` without noise, operators
     ``(n, dim, dim)`` with it, ``dim = levels ** len(qubits)``; no inputs means all basis kets, or all matrix units.
+    A channel is that of every shot: ``left_out`` in the answer names what the device has and the channel has not, slow
+    noise above all.
 ``populations``
     Mean probability of each level of each qubit of the chip after the last block: ``binding`` (0), ``shots`` (1),
     ``seed`` (0). Exact unless the program measures.
@@ -18,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from firmware_sim.physics.engine import Engine
     from firmware_sim.wires import Wires
 
+_Found: TypeAlias = tuple[NDArray[Any], dict[str, Any]]
+"""The numbers, and what the body says besides."""
 _ITERATION_LIMIT: Final = 1_000_000
 _MAX_SHOTS: Final = 1 << 20
 
@@ -68,8 +72,8 @@ def answer(
         raise ProtocolError("program was assembled for another Setup than the configured one; compile it again")
     words = _words(program, buffers[1], _number(body, "binding", 0))
     asked = _Asked(engine, wires, setup, program, words)
-    found = ask(asked, body, buffers[2] if len(buffers) > 2 else b"")
-    return {"shape": list(found.shape), "dtype": found.dtype.str}, [found.tobytes()]
+    found, remarks = ask(asked, body, buffers[2] if len(buffers) > 2 else b"")
+    return {"shape": list(found.shape), "dtype": found.dtype.str, **remarks}, [found.tobytes()]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +87,7 @@ class _Asked:
     words: NDArray[np.uint32]
 
 
-def _channel(asked: _Asked, body: Mapping[str, Any], inputs: bytes) -> NDArray[np.complex128]:
+def _channel(asked: _Asked, body: Mapping[str, Any], inputs: bytes) -> _Found:
     program = asked.program
     qubits = [int(qubit) for qubit in _list(body, "qubits")]
     frames_hz = np.array([float(value) for value in _list(body, "frames_hz")])
@@ -94,10 +98,16 @@ def _channel(asked: _Asked, body: Mapping[str, Any], inputs: bytes) -> NDArray[n
     lines = asked.wires.apply(played, start_ticks)
     sim = options_of(body)
     given = _inputs(inputs, asked.engine.choice.levels ** len(qubits), mixed=sim.noise)
-    return np.ascontiguousarray(asked.engine.channel(lines, start_ticks, qubits, given, frames_hz), dtype="<c16")
+    found = asked.engine.channel(lines, start_ticks, qubits, given, frames_hz)
+    return np.ascontiguousarray(found, dtype="<c16"), {"left_out": _left_out(asked.engine, program)}
 
 
-def _populations(asked: _Asked, body: Mapping[str, Any], _inputs: bytes) -> NDArray[np.float64]:
+def _left_out(engine: Engine, program: Program) -> list[str]:
+    captured = ["readout"] if len(program.captures) else []
+    return [*engine.slow_kinds, *captured]
+
+
+def _populations(asked: _Asked, body: Mapping[str, Any], _inputs: bytes) -> _Found:
     program, engine = asked.program, asked.engine
     n_shots, binding = _number(body, "shots", 1), _number(body, "binding", 0)
     if not 1 <= n_shots <= _MAX_SHOTS:
@@ -108,10 +118,10 @@ def _populations(asked: _Asked, body: Mapping[str, Any], _inputs: bytes) -> NDAr
     sequencer.keep_states = True
     sequencer.bind(asked.words)
     begun = engine.begin(shots, binding, key, program.n_clbits, (len(program.captures), 0))
-    return np.ascontiguousarray(engine.populations(sequencer.run(begun)), dtype="<f8")
+    return np.ascontiguousarray(engine.populations(sequencer.run(begun)), dtype="<f8"), {}
 
 
-_QUESTIONS: Final[dict[str, Callable[..., NDArray[Any]]]] = {"channel": _channel, "populations": _populations}
+_QUESTIONS: Final[dict[str, Callable[..., _Found]]] = {"channel": _channel, "populations": _populations}
 
 
 def _words(program: Program, data: bytes, binding: int) -> NDArray[np.uint32]:

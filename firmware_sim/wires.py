@@ -132,7 +132,7 @@ class _Wire:
 
     def _exponential(self, x: NDArray[np.complex128], number: int, amplitude: float) -> NDArray[np.complex128]:
         decay = float(self.decays[number])
-        slow = np.empty(len(x) + 1, dtype=np.complex128)
+        slow = np.zeros(len(x) + 1, dtype=np.complex128)
         _kernels.cavity(x, complex(decay), complex(1 - decay), slow)
         slow += self.memory[number] * decay ** np.arange(len(slow))
         self.memory[number] = slow[-1]

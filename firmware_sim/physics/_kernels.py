@@ -199,15 +199,14 @@ def draw_normals(header: Header, stream: np.uint64, shots: Words, out: Complexes
 
 @njit(**JIT)
 def cavity(drive: Complexes, decay: complex, gain: complex, field: Complexes) -> None:
-    """Write the field of an initially empty resonator at the start of each sample and at the end of the last.
+    """Write the field of a resonator at the start of each sample and at the end of the last.
 
     Args:
         drive: Input field of each sample, complex128, shape (n,).
         decay: ``exp(-pole dt)``.
         gain: ``(1 - exp(-pole dt)) sqrt(kappa) / pole``.
-        field: complex128, shape (n + 1,), written.
+        field: complex128, shape (n + 1,), written; its first entry is the field at the start.
     """
-    field[0] = 0.0
     for k in range(drive.shape[0]):
         field[k + 1] = decay * field[k] + gain * drive[k]
 

@@ -38,6 +38,13 @@ class Block:
     """Sample where each measured qubit's (last) capture begins."""
     last_touch: dict[int, int]
     """Last sample where a line acts on each qubit, -1 for never."""
+    activity: tuple[tuple[NDArray[np.bool_], tuple[int, ...]], ...]
+    """For each line, when it acts, shape ``(n_samples,)``, and on which qubits."""
+
+    def acted(self, segment: Segment) -> frozenset[int]:
+        """Return the qubits that a line acts on in a segment."""
+        span = slice(segment.first, segment.last)
+        return frozenset(q for row, qubits in self.activity if row[span].any() for q in qubits)
 
     def stretches(self, marks: Iterable[int], end: int) -> list[list[Segment]]:
         """Return the segments that begin before a sample, in runs that begin at the first or at one of the marks."""
@@ -83,4 +90,5 @@ def read_block(chain: SignalChain, played: Played, starts: Mapping[int, int], en
             last[qubit] = max(last.get(qubit, -1), int(acting[-1]) if len(acting) else -1)
     touched = frozenset(q for q, sample_ in last.items() if sample_ >= 0) | frozenset(first)
     segments = cut(activity, n_samples, [*windows, *(sample(tick) for tick in ends), *borders])
-    return Block(lines, start_ticks, captures, plays, n_samples, segments, touched, first, last)
+    acting = tuple(zip(activity, acts_on, strict=True))
+    return Block(lines, start_ticks, captures, plays, n_samples, segments, touched, first, last, acting)

@@ -40,6 +40,12 @@ class Branch:
     """Qubits in a readout window and the tick where it ends: their noise is already drawn."""
     offsets: int = 0
     """Label of the slow noise that all these shots share."""
+    fields: NDArray[np.complex128] | None = None
+    """Field of each qubit's resonator by level, shape ``(n_qubits, levels)``; None while all are empty."""
+    left: NDArray[np.complex128] | None = None
+    """Likewise at the start of the block."""
+    resting: frozenset[int] = frozenset()
+    """Qubits that nothing acted on since they were measured, with photons still about."""
 
     @property
     def shots(self) -> NDArray[np.uint64]:
@@ -78,12 +84,16 @@ def join(branches: Sequence[Branch]) -> list[Branch]:
     for number, branch in enumerate(branches):
         state = branch.state
         alike = (
-            (state.qubits, branch.used_blocks, branch.in_readout, branch.offsets)
+            (state.qubits, branch.used_blocks, branch.in_readout, branch.offsets, _ringing(branch))
             if isinstance(state, Columns)
             else (number,)
         )
         together.setdefault(alike, []).append(branch)
     return [parts[0] if len(parts) == 1 else _joined(parts) for parts in together.values()]
+
+
+def _ringing(branch: Branch) -> tuple[bytes, frozenset[int]]:
+    return b"" if branch.fields is None else branch.fields.tobytes(), branch.resting
 
 
 def _joined(parts: list[Branch]) -> Branch:

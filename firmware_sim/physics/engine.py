@@ -13,9 +13,11 @@ from firmware_sim.physics.branches import Branch, join
 from firmware_sim.physics.cache import OperatorCache
 from firmware_sim.physics.choice import MOST_DENSE, Choice, choose, dense_choice
 from firmware_sim.physics.columns import Columns, ground_columns
+from firmware_sim.physics.dephasing import dephased
 from firmware_sim.physics.device import build_chip
 from firmware_sim.physics.evolution import Plan, Planner, evolve
 from firmware_sim.physics.measurement import Measurement, collapse
+from firmware_sim.physics.photons import Felt, Photons, Ringing, emptied
 from firmware_sim.physics.random import Draws
 from firmware_sim.physics.readout import Capture, Readout
 from firmware_sim.physics.segments import Segment, shorten
@@ -95,17 +97,25 @@ class Engine:
         self._planner = Planner(self._chip, self._chain, self._cache, choice.levels)
         self._readout = Readout(self._chip, self._setup, self._cache, choice.levels)
         self._measurement = Measurement(self._chip, self._readout, noisy=self._options.noise)
+        self._photons = Photons(self._chip, self._setup, self._cache, choice.levels, self._chain.sample_ticks)
         self._tree: TreePlayer | None = None
         if choice.mode == "tree":
             # Its kernels are loaded only where they are needed.
             from firmware_sim.physics.tree_player import TreePlayer
 
-            self._tree = TreePlayer(self._chip, self._chain, self._cache, choice, self._tally)
+            self._tree = TreePlayer(
+                self._chip, self._chain, self._cache, choice, self._tally, noisy=self._options.noise
+            )
 
     @property
     def qubit_names(self) -> tuple[str, ...]:
         """Names of the qubits in index order."""
         return self._chip.names
+
+    @property
+    def slow_kinds(self) -> tuple[str, ...]:
+        """Kinds of slow noise of the device."""
+        return self._slow.kinds
 
     def begin(
         self,
@@ -179,9 +189,11 @@ class Engine:
         done = bool(deferred) and len(deferred) == len(block.starts)
         ends = max(block.starts[q] for q in deferred) if done else block.n_samples
         current = join([self._touch(branch, block.touched, start_ticks) for branch in branches])
+        dark = "photons" in self._options.without
+        ringing = None if dark else self._photons.read(block, current, ends)
         for stretch in block.stretches(self._marks(block, deferred), ends):
-            current = self._measure(current, block, stretch[0].first, deferred)
-            current = self._evolve(current, block, stretch, deferred)
+            current = self._measure(current, block, stretch[0].first, deferred, resting=ringing is not None)
+            current = self._evolve(current, block, stretch, deferred, ringing)
         if final:
             current = self._measure_deferred(current, block, deferred)
         self._tally.most_branches = max(self._tally.most_branches, len(current))
@@ -286,7 +298,8 @@ class Engine:
             self._refuse_large(state)
         still = tuple((q, end) for q, end in branch.in_readout if end > start_ticks)
         self._tally.most_qubits = max(self._tally.most_qubits, len(state.qubits))
-        return replace(branch, state=state, in_readout=still)
+        branch = emptied(branch)
+        return replace(branch, state=state, in_readout=still, left=branch.fields)
 
     def _refuse_large(self, state: State) -> None:
         most = MOST_DENSE[self.choice.mode][state.levels]
@@ -297,7 +310,12 @@ class Engine:
             )
 
     def _evolve(
-        self, branches: list[Branch], block: Block, stretch: list[Segment], deferred: frozenset[int]
+        self,
+        branches: list[Branch],
+        block: Block,
+        stretch: list[Segment],
+        deferred: frozenset[int],
+        ringing: Ringing | None,
     ) -> list[Branch]:
         """Return the branches after segments in which no window begins."""
         reading = None if self._tree is None else self._tree.read(block)
@@ -305,17 +323,21 @@ class Engine:
         result: list[Branch] = []
         for branch in branches:
             quiet = tuple(self._quiet(branch, block, segment, deferred) for segment in stretch)
+            felt: list[Felt] = [{} for _ in stretch]
+            if ringing is not None:
+                branch, felt = ringing.follow(branch, block, stretch, quiet)  # noqa: PLW2901 (with its fields)
             state, key = branch.state, (branch.state.qubits, quiet)
             if isinstance(state, Columns) and self._tree is not None and reading is not None:
                 plan = self._tree.plan(reading, stretch, *key)
                 self._refuse_unsafe()
                 turns = [self._half_turns(branch, block, segment) for segment in stretch]
-                state = self._tree.play(plan, turns, state, branch.draws)
+                state = self._tree.play(plan, turns, felt, state, branch.draws)
             elif isinstance(state, State):
                 if key not in plans:
                     plans[key] = self._plans(block, stretch, *key)
-                for segment, plan in zip(stretch, plans[key], strict=True):
+                for segment, plan, blur in zip(stretch, plans[key], felt, strict=True):
                     state = self._through(plan, state, self._half_turns(branch, block, segment))
+                    state = replace(state, data=dephased(state, blur))
             result.append(replace(branch, state=state))
         return result
 
@@ -366,7 +388,9 @@ class Engine:
                 fault_code="QC-UNSAFE",
             )
 
-    def _measure(self, branches: list[Branch], block: Block, sample: int, deferred: frozenset[int]) -> list[Branch]:
+    def _measure(
+        self, branches: list[Branch], block: Block, sample: int, deferred: frozenset[int], *, resting: bool
+    ) -> list[Branch]:
         """Measure the captures that begin at a sample, and branch by what was found."""
         now = [
             c for c in block.captures if self._begins(block, c, sample) and self._readout.qubit_of(c) not in deferred
@@ -377,7 +401,7 @@ class Engine:
         for branch in branches:
             found = self._measurement.measure(branch, now, block.lines, block.start_ticks)
             self._count(found.levels)
-            result += collapse(found)
+            result += collapse(found, resting=resting)
         return result
 
     def _measure_deferred(self, branches: list[Branch], block: Block, deferred: frozenset[int]) -> list[Branch]:

@@ -80,7 +80,7 @@ class Measurement:
         levels: NDArray[np.uint8],
     ) -> NDArray[np.uint8]:
         lines, start_ticks, block = where
-        tables = self._readout.tables(group, lines, start_ticks)
+        tables = self._readout.tables(group, lines, start_ticks, branch.left)
         hazards = self._readout.hazards(tables) if self._noisy else None
         levels = np.ascontiguousarray(levels)
         read = integrate if branch.traces is None else integrate_with_traces
@@ -97,12 +97,17 @@ class Measurement:
         return shots.end_levels
 
 
-def collapse(found: Found) -> list[Branch]:
+def collapse(found: Found, *, resting: bool = False) -> list[Branch]:
     """Return a branch per history of levels, each in its collapsed state; one branch if its shots have columns.
 
     The level a qubit decays to inside its window is taken from the window's start on.
+
+    Args:
+        found: The measured branch.
+        resting: Whether photons are about, so that it matters whether the qubits are moved again.
     """
-    branch, qubits, state = found.branch, found.qubits, found.branch.state
+    qubits, state = found.qubits, found.branch.state
+    branch = replace(found.branch, resting=found.branch.resting | {*qubits}) if resting else found.branch
     if isinstance(state, Columns):
         return [replace(branch, state=state.collapse(qubits, found.levels, found.end_levels))]
     all_measured = set(qubits) == set(state.qubits)

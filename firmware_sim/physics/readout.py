@@ -4,8 +4,8 @@
 
 with ``b`` the *whole* line as sent (sqrt(photons/s), in the frame of the readout LO), so tones of neighbours are
 included; scattering from one resonator into another is not. ``|alpha|^2`` is the photon number. The ADC sees
-``adc_scale * out`` plus white noise of variance ``adc_scale^2 / (2 efficiency dt)`` per sample and quadrature. A
-resonator is empty at the start of the block; photons left from an earlier block are not modelled.
+``adc_scale * out`` plus white noise of variance ``adc_scale^2 / (2 efficiency dt)`` per sample and quadrature. Fields
+at the start of the block are those that earlier ones left, see ``photons``.
 """
 
 from __future__ import annotations
@@ -136,13 +136,21 @@ class Readout:
                 raise ResourceError(f"two captures of one window are nearest to the resonator of {name}; keep one")
         return [tuple(group) for group in found.values()]
 
-    def tables(self, group: tuple[Capture, ...], lines: Sequence[NDArray[Any]], start_ticks: int) -> Tables:
+    def tables(
+        self,
+        group: tuple[Capture, ...],
+        lines: Sequence[NDArray[Any]],
+        start_ticks: int,
+        fields: NDArray[np.complex128] | None = None,
+    ) -> Tables:
         """Return the tables of captures with a common window.
 
         Args:
             group: The captures.
             lines: DAC outputs of all ports over the block.
             start_ticks: First tick of the block.
+            fields: Of each qubit's resonator by level at the start of the block, shape ``(n_qubits, levels)``; empty
+                unless given.
         """
         first = group[0]
         feedline, truth = self._feedline(first.port)
@@ -158,10 +166,12 @@ class Readout:
         weights = [self._coefficients(capture, n_samples, port.lo_hz) for capture in group]
         coefficients = np.array(weights).reshape(len(group), n_samples)
         qubits = tuple(self.qubit_of(capture) for capture in group)
+        start = np.zeros((len(self._chip.names), self._levels), np.complex128) if fields is None else fields
+        waves = (sent, begin, coefficients, start)
         key = content_key(
-            "readout", self._chip.hash, self._levels, feedline, qubits, begin, n_samples, sent, coefficients, port.lo_hz
+            "readout", self._chip.hash, self._levels, feedline, qubits, begin, n_samples, *waves[::2], start, port.lo_hz
         )
-        arrays = self._cache.get(key, lambda: self._build(feedline, qubits, (sent, begin, coefficients), port.lo_hz))
+        arrays = self._cache.get(key, lambda: self._build(feedline, qubits, waves, port.lo_hz))
         step_s = self._step_s(first.port)
         deviation = float(truth.adc_scale / np.sqrt(2 * truth.efficiency * step_s))
         return Tables(qubits, n_samples, *arrays, noise_deviation=deviation, adc_bits=truth.adc_bits, step_s=step_s)
@@ -184,9 +194,13 @@ class Readout:
         return np.array(per_level), np.array(shares)
 
     def _build(
-        self, feedline: str, qubits: tuple[int, ...], waves: tuple[NDArray[Any], int, NDArray[Any]], lo_hz: float
+        self,
+        feedline: str,
+        qubits: tuple[int, ...],
+        waves: tuple[NDArray[Any], int, NDArray[Any], NDArray[Any]],
+        lo_hz: float,
     ) -> tuple[NDArray[Any], ...]:
-        sent, begin, coefficients = waves
+        sent, begin, coefficients, start = waves
         truth = self._chip.truth.feedlines[feedline]
         step_s = self._step_s(self._setup.port_index(truth.readout_port))
         n, n_samples = coefficients.shape
@@ -206,13 +220,14 @@ class Readout:
             pole = kappa / 2 - 1j * _TURN * (resonator.frequency + shifts - lo_hz)
             qubit = self._chip.names.index(name)
             if qubit not in qubits:
-                response = _cavity(drive, kappa, complex(pole[0]), step_s)
+                response = _cavity(drive, kappa, complex(pole[0]), step_s, start[qubit, 0])
                 background = background + output * np.sqrt(kappa) * _tail(response, begin, n_samples)
                 continue
             j = qubits.index(qubit)
             poles[j], scales[j] = pole * step_s, output * np.sqrt(kappa)
             for s in range(self._levels):
-                fields[j, s] = _tail(_cavity(drive, kappa, complex(pole[s]), step_s), begin, n_samples + 1)
+                field = _cavity(drive, kappa, complex(pole[s]), step_s, start[qubit, s])
+                fields[j, s] = _tail(field, begin, n_samples + 1)
                 scaled = coefficients * scales[j]
                 sums[:, j, s, 1:] = np.cumsum(scaled * fields[j, s, :-1], axis=1)
                 for q in range(n):
@@ -259,8 +274,8 @@ def positive(gram: NDArray[np.complex128]) -> NDArray[np.complex128]:
     return gram + np.eye(len(gram)) * (1e-12 * float(np.real(np.trace(gram))) + 1e-300)
 
 
-def _cavity(drive: NDArray[Any], kappa: float, pole: complex, step_s: float) -> NDArray[np.complex128]:
-    field = np.zeros(len(drive) + 1, dtype=np.complex128)
+def _cavity(drive: NDArray[Any], kappa: float, pole: complex, step_s: float, start: complex) -> NDArray[np.complex128]:
+    field = np.full(len(drive) + 1, start, dtype=np.complex128)
     decay = complex(np.exp(-pole * step_s))
     _kernels.cavity(drive, decay, complex((1 - decay) * np.sqrt(kappa) / pole), field)
     return field

@@ -73,6 +73,12 @@ class SlowNoise:
         self._lines: dict[tuple[bytes, int], dict[tuple[int, int], _Lines]] = {}
         self.silent = not sources
         """Whether there is none."""
+        self.kinds = tuple(
+            kind
+            for kind in ("quasi_static", "one_over_f", "drift")
+            if any(getattr(truth, kind) for *_, truth in sources)
+        )
+        """Kinds of it that there are."""
         fastest_hz = max((truth.highest for _, _, truth in sources if truth.one_over_f), default=0.0)
         self.moving = fastest_hz * clock.length_s > _MOVING_TURNS
         """Whether it changes within a shot."""

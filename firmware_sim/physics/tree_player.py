@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from firmware_sim.physics.dephasing import diagonal_gate, split_channel
 from firmware_sim.physics.gates import turn_gates
 from firmware_sim.physics.reading import Reading
-from firmware_sim.physics.segment_gates import SegmentPlanner
+from firmware_sim.physics.segment_gates import Channel, SegmentPlanner
 from firmware_sim.physics.tree import Layouts, evolve_columns, write_staff
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from firmware_sim.physics.columns import Columns
     from firmware_sim.physics.device import Chip
     from firmware_sim.physics.gates import Gate
+    from firmware_sim.physics.photons import Felt
     from firmware_sim.physics.random import Draws
     from firmware_sim.physics.segment_gates import SegmentGates
     from firmware_sim.physics.segments import Segment
@@ -42,14 +44,18 @@ class TreePlayer:
         cache: Memory of operators.
         choice: Levels and memory.
         tally: Where to count what is played.
+        noisy: Whether shots jump.
     """
 
-    def __init__(self, chip: Chip, chain: SignalChain, cache: OperatorCache, choice: Choice, tally: Tally) -> None:
+    def __init__(
+        self, chip: Chip, chain: SignalChain, cache: OperatorCache, choice: Choice, tally: Tally, *, noisy: bool
+    ) -> None:
         self._chip = chip
         self._chain = chain
         self._cache = cache
         self._limit_bytes = choice.limit_bytes
         self._tally = tally
+        self._noisy = noisy
         self._planner = SegmentPlanner(chip, chain, cache, choice.levels)
         self._layouts: dict[tuple[int, ...], Layouts] = {}
         fastest = max(max(qubit.decay_per_s[1], 1e-9) + qubit.dephasing_per_s for qubit in chip.qubits)
@@ -83,12 +89,20 @@ class TreePlayer:
         self._tally.add_segments(segments)
         return Plan(qubits, segments, np.array([passage.angles for passage in passages]))
 
-    def play(self, plan: Plan, turns: Sequence[NDArray[np.float64] | None], columns: Columns, draws: Draws) -> Columns:
+    def play(
+        self,
+        plan: Plan,
+        turns: Sequence[NDArray[np.float64] | None],
+        felt: Sequence[Felt],
+        columns: Columns,
+        draws: Draws,
+    ) -> Columns:
         """Return the columns after a plan for their qubits.
 
         Args:
             plan: What is played.
             turns: By segment, angles by which slow noise turns each qubit before it, and again after; None for none.
+            felt: By segment, what photons do to the coherences of qubits.
             columns: Their states.
             draws: Their shots.
         """
@@ -98,6 +112,9 @@ class TreePlayer:
             segment if angles is None else _turned(segment, turn_gates(plan.qubits, angles, columns.levels))
             for segment, angles in zip(plan.segments, turns, strict=True)
         ]
+        segments = [
+            self._blurred(segment, blur) if blur else segment for segment, blur in zip(segments, felt, strict=True)
+        ]
         layouts = self._layouts.setdefault(plan.qubits, Layouts(columns.levels, len(plan.qubits)))
         # Equal programs are made of the same segments, which the entry keeps alive.
         key = ("staff", plan.qubits, tuple(map(id, segments)))
@@ -106,6 +123,30 @@ class TreePlayer:
         self._tally.most_columns = max(self._tally.most_columns, evolved.n_columns)
         self._tally.leaked += int(np.count_nonzero(evolved.leaked & ~columns.leaked))
         return evolved
+
+    def _blurred(self, segment: SegmentGates, felt: Felt) -> SegmentGates:
+        """Return a segment that ends with the channels of photons."""
+
+        def build() -> _Blurred:
+            gates, channels = [*segment.gates], [*segment.channels]
+            for qubit, exponents in felt.items():
+                diagonal, jumps = split_channel(exponents, noisy=self._noisy)
+                gates.append(diagonal_gate(qubit, diagonal))
+                if jumps is not None:
+                    channels.append(Channel((qubit,), -1, jumps))
+            return _Blurred(segment, replace(segment, gates=tuple(gates), channels=tuple(channels)))
+
+        key = ("blurred", id(segment), tuple((q, x.tobytes()) for q, x in felt.items()))
+        return self._cache.get(key, build).whole
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Blurred:
+    """A segment with what photons add; keeps the bare one alive, whose identity is its key."""
+
+    bare: SegmentGates
+    whole: SegmentGates
+    nbytes: int = 4096
 
 
 def _turned(segment: SegmentGates, turns: tuple[Gate, ...]) -> SegmentGates:

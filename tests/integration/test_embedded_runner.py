@@ -210,10 +210,13 @@ def test_debug_channel_is_the_block_as_an_operator(shared):
     answer, (data,) = shared.debug(toys.setup(), body, [program.to_bytes(), b""])
     unitary = np.frombuffer(data, dtype=answer["dtype"]).reshape(answer["shape"])
     assert unitary.shape == (2, 2)
+    assert answer["left_out"] == []
     assert np.allclose(unitary @ unitary.conj().T, np.eye(2), atol=1e-9)
     assert abs(unitary[0, 1]) > 0.1
     noisy, (data,) = shared.debug(toys.setup(), {**body, "noise": True}, [program.to_bytes(), b""])
     assert noisy["shape"] == [4, 2, 2]
+    read, _ = shared.debug(toys.setup(), body, [toys.excited().to_bytes(), b""])
+    assert read["left_out"] == ["readout"]
     given = np.array([[0, 1]], dtype="<c16")
     _, (data,) = shared.debug(toys.setup(), body, [program.to_bytes(), b"", given.tobytes()])
     assert np.allclose(np.frombuffer(data, dtype="<c16"), unitary[1])

@@ -289,7 +289,7 @@ def test_cavity_and_ringdown_kernels_are_one_pole_recursions(compiled):
     cavity = _kernels.cavity if compiled else _kernels.cavity.py_func
     ringdown = _kernels.ringdown if compiled else _kernels.ringdown.py_func
     drive = np.array([1.0, 0.0, 2j], dtype=complex)
-    field, tail = np.empty(4, dtype=complex), np.empty(4, dtype=complex)
+    field, tail = np.zeros(4, dtype=complex), np.empty(4, dtype=complex)
     cavity(drive, 0.5 + 0j, 0.1 + 0j, field)
     ringdown(drive, 0.5 + 0j, tail)
     assert field == pytest.approx(np.array([0, 0.1, 0.05, 0.025 + 0.2j]))

@@ -35,6 +35,8 @@ def angles(noise, draws, *spans, slope=0.0):
 def test_a_truth_without_slow_noise_is_silent(pair2):
     noise = SlowNoise(build_chip(pair2), Clock())
     assert noise.silent
+    assert noise.kinds == ()
+    assert noise_of(pair2, Clock(), {"drift": 1.0}, {"one_over_f": 1e-6}).kinds == ("one_over_f", "drift")
     assert set(noise.groups(shots(9)).tolist()) == {0}
     assert not noise.angles(shots(3), (0.0, 1.0), np.zeros(2)).any()
 
