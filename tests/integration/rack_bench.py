@@ -19,12 +19,17 @@ def with_ports(text, ports):
     return PORT.sub(lambda found: f"{found[1] or ''}{next(left)}", text)
 
 
+def shipped(device):
+    """Return the shipped rack file of a device, to be emulated here."""
+    text = (CONFIGS / f"rack_visa_{device}.yaml").read_text().replace("wiring_", f"{CONFIGS}/wiring_")
+    return text.replace("address: embedded\n", "")
+
+
 class RackBench:
     """Emulated rack; ``path`` is the rack file that leads to it."""
 
-    def __init__(self, folder: Path, device: str = "pair2", seed: int = 11) -> None:
-        text = (CONFIGS / f"rack_visa_{device}.yaml").read_text().replace("wiring_", f"{CONFIGS}/wiring_")
-        text = text.replace("address: embedded\n", "")
+    def __init__(self, folder: Path, device: str = "pair2", seed: int = 11, text: str = "") -> None:
+        text = text or shipped(device)
         self.path = folder / f"rack_{device}.yaml"
         self.path.write_text(text)
         self.emulated = EmulatedRack(self.path, seed=seed, any_port=True)

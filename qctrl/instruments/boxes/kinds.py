@@ -15,6 +15,9 @@ GROUP: Final = "qctrl.instruments"
 _OWN: Final = {
     "tektronix_awg5200": "qctrl.instruments.scpi.tektronix_awg:TektronixAwg",
     "tektronix_awg70000": "qctrl.instruments.scpi.tektronix_awg:TektronixAwg",
+    "keysight_m8190a": "qctrl.instruments.scpi.keysight_m819x:KeysightM819x",
+    "keysight_m8195a": "qctrl.instruments.scpi.keysight_m819x:KeysightM819x",
+    "keysight_33600a": "qctrl.instruments.scpi.keysight_33600a:Keysight33600A",
     "tektronix_mso": "qctrl.instruments.scpi.tektronix_mso:TektronixMso",
     "rohde_schwarz_sgs100a": "qctrl.instruments.scpi.rohde_schwarz:RohdeSchwarzLo",
     "rohde_schwarz_smb100a": "qctrl.instruments.scpi.rohde_schwarz:RohdeSchwarzLo",

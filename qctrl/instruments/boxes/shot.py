@@ -133,7 +133,7 @@ def cut(
 ) -> Pieces:
     """Return the segments and steps that play some channels of one generator.
 
-    A stretch in which all channels rest becomes one short segment that repeats.
+    A stretch in which all channels rest becomes one short segment that repeats, unless the generator has no steps.
 
     Args:
         channels: Samples of one period per channel, of equal lengths; the last sample is the level at rest.
@@ -158,7 +158,8 @@ def cut(
         return Step(tuple(names), repeats)
 
     steps: list[Step] = []
-    for first, length, repeats in split(resting(channels, marks), unit, limits.granularity):
+    pieces = [(0, n_samples, 1)] if limits.max_steps == 1 else split(resting(channels, marks), unit, limits.granularity)
+    for first, length, repeats in pieces:
         parts = range(0, repeats, limits.max_repeats)
         steps += [step(first, length, min(limits.max_repeats, repeats - part)) for part in parts]
     rest = (

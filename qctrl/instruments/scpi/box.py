@@ -23,11 +23,11 @@ class ScpiBox:
         entry: What the rack file says of it.
     """
 
-    maker: ClassVar[str] = ""
-    """Start of the first field of ``*IDN?``, in any case."""
+    makers: ClassVar[tuple[str, ...]] = ()
+    """Starts of the first field of ``*IDN?`` that this driver is for, in capitals."""
     models: tuple[str, ...] = ()
-    """Starts of the second field that this driver is for."""
-    park: ClassVar[tuple[str, ...]] = ()
+    """Starts of the second field that this driver is for, in capitals."""
+    park: tuple[str, ...] = ()
     """Lines that take it to its safe state."""
 
     def __init__(self, name: str, entry: RackInstrument) -> None:
@@ -160,9 +160,8 @@ class ScpiBox:
         return identity
 
     def _check_identity(self, identity: BoxIdentity) -> None:
-        if not identity.maker.upper().startswith(self.maker.upper()) or not identity.model.upper().startswith(
-            self.models
-        ):
+        expected = identity.maker.upper().startswith(self.makers) and identity.model.upper().startswith(self.models)
+        if not expected:
             raise self.error(
                 f"a {identity.maker} {identity.model} answers, which is no {self.entry.kind}; "
                 "nothing was set; check address and kind in the rack file"

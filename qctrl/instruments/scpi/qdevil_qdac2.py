@@ -27,7 +27,7 @@ _LEAST_SLEW_V_S: Final = 0.01
 class QdevilQdac2(ScpiBox):
     """Levels that are never dropped, in the smallest range that holds them; see ``DcSource``."""
 
-    maker = "QDevil"
+    makers = ("QDEVIL",)
     models = ("QDAC-II",)
     park = ()
     """It holds: a flux bias that falls to zero moves every qubit."""

@@ -32,7 +32,7 @@ _MODELS: Final = {
 class RohdeSchwarzLo(ScpiBox):
     """A carrier; see ``Oscillator``."""
 
-    maker = "Rohde"
+    makers = ("ROHDE",)
     park = ("OUTPut:STATe 0",)
 
     def __init__(self, name: str, entry: RackInstrument) -> None:

@@ -52,7 +52,7 @@ _SERIES: Final = {
 class TektronixAwg(ScpiBox):
     """Waveform list, a sequence that waits for trigger A, and markers; see ``Generator``."""
 
-    maker = "TEKTRONIX"
+    makers = ("TEKTRONIX",)
     park = ("AWGControl:STOP", "OUTPut:OFF 1")
 
     def __init__(self, name: str, entry: RackInstrument) -> None:

@@ -26,7 +26,7 @@ _MIN_RECORD: Final = 100
 class TektronixMso(ScpiBox):
     """Triggered on the auxiliary input; see ``Digitizer``."""
 
-    maker = "TEKTRONIX"
+    makers = ("TEKTRONIX",)
     models = ("MSO5", "MSO6", "DPO7")
     park = ("ACQuire:STATE OFF",)
 

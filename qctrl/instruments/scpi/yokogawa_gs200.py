@@ -22,7 +22,7 @@ _CURRENT_A: Final = 0.1
 class YokogawaGs200(ScpiBox):
     """A level that is never dropped; see ``DcSource``."""
 
-    maker = "YOKOGAWA"
+    makers = ("YOKOGAWA",)
     models = ("GS2",)
     park = ()
     """It holds: a flux bias that falls to zero moves every qubit."""

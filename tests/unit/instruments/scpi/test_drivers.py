@@ -6,51 +6,14 @@ import numpy as np
 import pytest
 
 from firmware_sim.scpi.faults import WireFaults
-from firmware_sim.scpi.models import MODELS
-from firmware_sim.scpi.wire import Wire
-from qctrl.config import InstrumentLimits, RackInstrument
+from qctrl.config import RackInstrument
 from qctrl.errors import ConfigError, InstrumentError, InstrumentFault, InstrumentTimeoutError, ResourceError
 from qctrl.instruments.boxes import Acquisition, OutputSetting, Segment, ShotSequence, Step, kinds, open_box
 from qctrl.instruments.scpi import blocks
 from qctrl.instruments.scpi import session as session_module
+from tests.unit.instruments.scpi.bays import Bay, Bays, wave
 
 pytest.importorskip("pyvisa_py")
-
-OPTIONS = {
-    "tektronix_awg5200": {"channels": {"q0.drive": (1, 2)}, "limits": InstrumentLimits(max_vpp=2.0)},
-    "tektronix_awg70000": {"channels": {"q0.drive": (1, 2)}},
-    "tektronix_mso": {"channels": {"f0.acquire": (1, 2)}},
-    "rohde_schwarz_sgs100a": {"ports": ("q0.drive",), "limits": InstrumentLimits(max_power=15.0)},
-    "rohde_schwarz_smb100a": {"ports": ("q0.drive",), "limits": InstrumentLimits(max_power=15.0)},
-    "yokogawa_gs200": {"ports": ("q0.flux",), "limits": InstrumentLimits(max_level=0.5, max_slew=10.0)},
-    "qdevil_qdac2": {"bias": {"q0.flux": 3, "q1.flux": 24}, "limits": InstrumentLimits(max_level=0.5, max_slew=10.0)},
-}
-
-
-class Bay:
-    """One emulated instrument on its port, and its driver."""
-
-    def __init__(self, kind, serial="S1", *, hislip=False, **changes):
-        self.instrument = MODELS[kind]("S1")
-        self.wire = Wire(self.instrument, "127.0.0.1", 0)
-        end = f"hislip0,{self.wire.port}::INSTR" if hislip else f"{self.wire.port}::SOCKET"
-        address = f"TCPIP0::127.0.0.1::{end}"
-        entry = RackInstrument(**{"kind": kind, "address": address, "serial": serial, **OPTIONS[kind], **changes})
-        self.driver = open_box("box", entry)
-        self.driver.session._timeout_s = 1.0
-
-    def close(self):
-        self.driver.close()
-        self.wire.close()
-
-
-class Bays(dict):
-    """One session per kind serves all tests that do not break it; opened when it is first asked for."""
-
-    def __missing__(self, kind):
-        self[kind] = Bay(kind)
-        self[kind].driver.connect()
-        return self[kind]
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +30,6 @@ def awg(bays):
     if not bay.driver.is_connected():
         bay.driver.connect()
     return bay
-
-
-def wave(seed, n=2400):
-    return np.random.default_rng(seed).uniform(-1, 1, n).astype(np.float32)
 
 
 def test_generator_gets_exactly_the_samples_and_only_once(awg, monkeypatch):
