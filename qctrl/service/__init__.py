@@ -1,6 +1,7 @@
 """The job service: a store that outlives processes, and the jobs in it."""
 
-from qctrl.service.codec import Blob, decode, decode_circuits, encode, encode_circuits
+from qctrl.service.blob import Blob, decode, encode
+from qctrl.service.codec import decode_circuits, encode_circuits
 from qctrl.service.jobs import JobHandle, Jobs, LiveJob, StoredJob
 from qctrl.service.record import JobFilter, JobRecord, Stage, Submission
 from qctrl.service.spec_codec import decode_spec, encode_spec

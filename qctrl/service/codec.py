@@ -1,14 +1,11 @@
-"""Bytes of the job store: QPY for circuits, npz for arrays, JSON for the rest; never pickle."""
+"""Bytes of the job store: circuits as QPY, raw results as arrays."""
 
 from __future__ import annotations
 
 import io
 import json
 import struct
-import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,74 +15,12 @@ from qiskit.exceptions import QiskitError
 
 from qctrl.errors import JobError
 from qctrl.execution import SPAN, JobResult, WorkResult
-
-_MAGIC = b"QJOB"
-_VERSION = 1
-_HEADER = struct.Struct("<4sHHQI")
-"""magic, version, padding, length of the body, CRC-32 of the body."""
-_DOCUMENT = "document"
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """What one stored blob holds."""
-
-    document: dict[str, Any]
-    """Anything that JSON can say."""
-    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, NDArray[Any]])
-    """Plain arrays, without objects."""
-
-
-def encode(blob: Blob) -> bytes:
-    """Return ``blob`` as bytes with magic, version, length and checksum."""
-    text = json.dumps(blob.document, default=_plain).encode()
-    body = io.BytesIO()
-    columns = {_DOCUMENT: np.frombuffer(text, dtype=np.uint8), **blob.arrays}
-    np.savez(body, allow_pickle=False, **columns)
-    data = body.getvalue()
-    return _HEADER.pack(_MAGIC, _VERSION, 0, len(data), zlib.crc32(data)) + data
-
-
-def decode(data: bytes, *, job_id: str = "") -> Blob:
-    """Return the blob that :func:`encode` wrote.
-
-    Raises:
-        JobError: ``data`` is damaged, or of a version that this release does not read.
-    """
-    body = _checked_body(data, job_id)
-    try:
-        with np.load(io.BytesIO(body), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        document = json.loads(arrays.pop(_DOCUMENT).tobytes())
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise JobError(f"the stored record of job {job_id} is damaged: {error}", job_id=job_id) from error
-    return Blob(document, arrays)
-
-
-def _checked_body(data: bytes, job_id: str) -> bytes:
-    if len(data) < _HEADER.size:
-        raise JobError(f"the stored record of job {job_id} is damaged: {len(data)} bytes", job_id=job_id)
-    magic, version, _, length, checksum = _HEADER.unpack_from(data)
-    body = data[_HEADER.size :]
-    if magic != _MAGIC or length != len(body) or checksum != zlib.crc32(body):
-        raise JobError(f"the stored record of job {job_id} is damaged: wrong magic, length or checksum", job_id=job_id)
-    if version != _VERSION:
-        raise JobError(
-            f"the stored record of job {job_id} has version {version}, this release reads {_VERSION}; "
-            "open it with the release that wrote it",
-            job_id=job_id,
-        )
-    return body
-
-
-def _plain(value: object) -> object:
-    """Return a NumPy number as a number; circuit metadata may hold any object, kept as its ``repr``."""
-    return value.item() if isinstance(value, np.generic) else repr(value)
+from qctrl.service.blob import Blob, decode, encode, plain
 
 
 class _Lenient(json.JSONEncoder):
     def default(self, o: Any) -> Any:
-        return _plain(o)
+        return plain(o)
 
 
 def encode_circuits(circuits: Sequence[QuantumCircuit]) -> NDArray[np.uint8]:

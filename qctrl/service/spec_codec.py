@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qctrl.errors import JobError
 from qctrl.execution import JobSpec, Work
 from qctrl.protocol import Patch, Program, Setup, SimOptions
-from qctrl.service.codec import Blob
+from qctrl.service.blob import Blob
 
 _KEY: Final = "spec"
 
