@@ -89,11 +89,7 @@ class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
         return self._handle.stage().final
 
     def cancel(self) -> bool:
-        """Ask for the end of the job.
-
-        Returns:
-            False if it has ended already, or if another process runs it.
-        """
+        """Ask for the end of the job, whichever process runs it; False if it has ended already."""
         return self._handle.cancel()
 
     def progress(self) -> tuple[int, int] | None:

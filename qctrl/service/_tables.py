@@ -6,12 +6,16 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from qctrl.errors import JobError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, MetaData, Table
+    from sqlalchemy import Connection, Engine, MetaData, Table
+
+
+READS: Final = "qctrl_reads"
+"""Execution option of engines whose transactions only read, and so wait for nobody."""
 
 
 @cache
@@ -40,7 +44,7 @@ def calibrations() -> Table:
 @cache
 def jobs() -> Table:
     """Return the table of the jobs."""
-    from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
+    from sqlalchemy import Column, Index, Integer, String, Table
 
     return Table(
         "jobs",
@@ -55,12 +59,26 @@ def jobs() -> Table:
         Column("tags", String, nullable=False),
         Column("calibration_id", String, nullable=False),
         Column("owner", String, nullable=False),
-        Column("spec", LargeBinary, nullable=False),
-        Column("result", LargeBinary),
         Column("error_code", String, nullable=False),
         Column("error", String, nullable=False),
         Column("session", String, nullable=False, server_default=""),
+        Column("cancel_asked", Integer, nullable=False, server_default="0"),
         Index("jobs_created", "created"),
+    )
+
+
+@cache
+def blobs() -> Table:
+    """Return the table of what is large: beside the jobs, so that a change of status does not write it again."""
+    from sqlalchemy import Column, LargeBinary, String, Table
+
+    return Table(
+        "blobs",
+        _metadata(),
+        Column("job", String, primary_key=True),
+        Column("kind", String, primary_key=True),
+        Column("data", LargeBinary, nullable=False),
+        sqlite_with_rowid=False,
     )
 
 
@@ -100,13 +118,28 @@ def open_engine(path: Path, busy_timeout_s: float, version: int) -> Engine:
                 f"job store {path} has schema version {found}, this release knows up to {version}; "
                 "install a later release, or set QCTRL_JOBS to another file"
             )
-        for table in (jobs(), calibrations()):
+        for table in (jobs(), blobs(), calibrations()):
             table.create(connection, checkfirst=True)
-        if found == 1:
-            connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN session VARCHAR NOT NULL DEFAULT ''")
+        if 0 < found < version:
+            _upgrade(connection, found)
         if found < version:
             connection.exec_driver_sql(f"PRAGMA user_version = {version}")
     return engine
+
+
+def _upgrade(connection: Connection, found: int) -> None:
+    """Bring the tables of an earlier schema up to date; the file is new or of this schema otherwise."""
+    statements = [
+        "ALTER TABLE jobs ADD COLUMN cancel_asked INTEGER NOT NULL DEFAULT 0",
+        "INSERT INTO blobs SELECT id, 'spec', spec FROM jobs",
+        "INSERT INTO blobs SELECT id, 'result', result FROM jobs WHERE result IS NOT NULL",
+        "ALTER TABLE jobs DROP COLUMN spec",
+        "ALTER TABLE jobs DROP COLUMN result",
+    ]
+    if found == 1:
+        statements.insert(0, "ALTER TABLE jobs ADD COLUMN session VARCHAR NOT NULL DEFAULT ''")
+    for statement in statements:
+        connection.exec_driver_sql(statement)
 
 
 def _configure(connection: Any, _record: Any) -> None:
@@ -118,6 +151,7 @@ def _configure(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin(connection: Any) -> None:
-    # The write lock is taken at once: a later upgrade of a read lock would fail without waiting.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: Connection) -> None:
+    # Who may write takes the lock at once: a later upgrade of a read lock would fail without waiting.
+    reads = connection.get_execution_options().get(READS, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

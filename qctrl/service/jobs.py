@@ -20,7 +20,8 @@ from qctrl.service.store import JobStore
 _log = logging.getLogger(__name__)
 _CLOSE_DEADLINE_S = 10.0
 _POLL_S = 0.2
-"""How often a waiting thread looks whether a queued job has started; the end is never late by it."""
+"""How often a waiting thread looks whether a queued job has started, or another process wants it cancelled; the end is
+never late by it."""
 
 
 class Kept(Protocol):
@@ -146,9 +147,15 @@ class LiveJob:
     def _await_execution(self) -> None:
         noted = False
         while not self._execution.wait(_POLL_S):
-            if not noted and self._execution.status() == Stage.RUNNING.value:
-                self._store.mark_running(self._record.job_id)
-                noted = True
+            try:
+                if not noted and self._execution.status() == Stage.RUNNING.value:
+                    self._store.mark_running(self._record.job_id)
+                    noted = True
+                if self._store.is_cancel_asked(self._record.job_id):
+                    self._execution.cancel()
+            except JobError as error:
+                # The job goes on: a store that is full or busy now may take its end.
+                _log.warning("job %s: %s", self._record.job_id, error)
 
     def _commit(self) -> None:
         try:
@@ -182,7 +189,7 @@ class StoredJob:
     def stage(self) -> Stage:
         """Return the stage, looking again while it is not final."""
         if not self._record.stage.final:
-            self._record = self._store.get(self._record.job_id)
+            self._record = self._store.get(self._record.job_id, light=True)
         return self._record.stage
 
     def wait(self, timeout_s: float | None = None) -> bool:
@@ -219,8 +226,8 @@ class StoredJob:
         self._record = replace(self._record, tags=tuple(tags))
 
     def cancel(self) -> bool:
-        """Return False: only the process that runs a job can cancel it."""
-        return False
+        """Ask the process that runs the job, which looks a few times in a second; False if it has ended already."""
+        return self._store.ask_to_cancel(self._record.job_id)
 
     def execution(self) -> None:
         """Return None: only the process that runs a job knows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, RowMapping, Select
 
 _BUSY_TIMEOUT_S = 10.0
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _ALL = JobFilter()
 _UNSETTLED = JobFilter(stages=(Stage.QUEUED, Stage.RUNNING))
 
@@ -67,17 +68,16 @@ class JobStore:
             "tags": _tables.encode_tags(submission.tags),
             "calibration_id": submission.calibration_id,
             "owner": owner.this_process(),
-            "spec": submission.spec,
-            "result": None,
             "error_code": "",
             "error": "",
             "session": submission.session,
         }
         with self._transaction(submission.job_id) as connection:
             connection.execute(_tables.jobs().insert().values(row))
+            _keep_blob(connection, submission.job_id, "spec", submission.spec)
             if submission.calibration_text:
                 _keep_calibration(connection, submission, now)
-        return _record(row)
+        return replace(_record(row), spec=submission.spec)
 
     def calibration(self, calibration_hash: str) -> str | None:
         """Return a calibration that a job ran with, as YAML; ``None`` if it was not kept.
@@ -86,7 +86,7 @@ class JobStore:
             calibration_hash: Its content hash, in hex.
         """
         table = _tables.calibrations()
-        with self._transaction("") as connection:
+        with self._transaction("", reads=True) as connection:
             query = table.select().where(table.c.hash == calibration_hash).limit(1)
             row = connection.execute(query).mappings().one_or_none()
         return None if row is None else row["text"]
@@ -95,7 +95,7 @@ class JobStore:
         """Return the calibration that the jobs of a device ran with at a time, as YAML; ``None`` before the first."""
         table = _tables.calibrations()
         query = table.select().where(table.c.device == device, table.c.since <= _stored(time))
-        with self._transaction("") as connection:
+        with self._transaction("", reads=True) as connection:
             row = connection.execute(query.order_by(table.c.serial.desc()).limit(1)).mappings().one_or_none()
         return None if row is None else row["text"]
 
@@ -109,27 +109,57 @@ class JobStore:
         Raises:
             JobError: The file cannot be written.
         """
-        self._update(job_id, status=Stage.DONE.value, result=result)
+        with self._transaction(job_id) as connection:
+            _keep_blob(connection, job_id, "result", result)
+            _change(connection, job_id, status=Stage.DONE.value)
 
     def fail(self, job_id: str, stage: Stage, code: str, message: str) -> None:
         """Store that a job ended without a result, and why."""
         self._update(job_id, status=stage.value, error_code=code, error=message)
 
-    def get(self, job_id: str) -> JobRecord:
+    def get(self, job_id: str, *, light: bool = False) -> JobRecord:
         """Return the record of one job.
+
+        Args:
+            job_id: The job.
+            light: Leave out the blobs, as in a list.
 
         Raises:
             JobNotFoundError: No such job is stored in this file.
             JobError: The file cannot be read.
         """
-        table = _tables.jobs()
+        table, blobs = _tables.jobs(), _tables.blobs()
         with self._transaction(job_id) as connection:
             row = connection.execute(table.select().where(table.c.id == job_id)).mappings().one_or_none()
             if row is None:
                 raise JobNotFoundError(
                     f"no job {job_id} in {self._path}; service.jobs() lists what is stored", job_id=job_id
                 )
-            return self._settled(connection, row)
+            record = self._settled(connection, row)
+            if light:
+                return record
+            found = connection.execute(blobs.select().where(blobs.c.job == job_id)).mappings()
+            kept: dict[str, bytes] = {each["kind"]: each["data"] for each in found}
+        return replace(record, spec=kept.get("spec", b""), result=kept.get("result"))
+
+    def ask_to_cancel(self, job_id: str) -> bool:
+        """Ask the process that runs a job to cancel it; return False if the job has ended already."""
+        table = _tables.jobs()
+        with self._transaction(job_id) as connection:
+            row = connection.execute(table.select().where(table.c.id == job_id)).mappings().one()
+            if self._settled(connection, row).stage.final:
+                return False
+            _change(connection, job_id, cancel_asked=1)
+        return True
+
+    def is_cancel_asked(self, job_id: str) -> bool:
+        """Return whether some process asked for the end of a job."""
+        from sqlalchemy import select
+
+        table = _tables.jobs()
+        with self._transaction(job_id, reads=True) as connection:
+            asked = connection.execute(select(table.c.cancel_asked).where(table.c.id == job_id)).scalar_one_or_none()
+        return bool(asked)
 
     def retag(self, job_id: str, tags: Sequence[str]) -> None:
         """Replace the tags of a job."""
@@ -144,9 +174,10 @@ class JobStore:
         """
         if not self.get(job_id).stage.final:
             raise JobError(f"job {job_id} has not ended; cancel it first", job_id=job_id)
-        table = _tables.jobs()
+        table, blobs = _tables.jobs(), _tables.blobs()
         with self._transaction(job_id) as connection:
             connection.execute(table.delete().where(table.c.id == job_id))
+            connection.execute(blobs.delete().where(blobs.c.job == job_id))
 
     def list(
         self, wanted: JobFilter = _ALL, *, limit: int | None = 10, skip: int = 0, descending: bool = True
@@ -191,16 +222,15 @@ class JobStore:
         return _record(values)
 
     def _update(self, job_id: str, **values: Any) -> None:
-        table = _tables.jobs()
         with self._transaction(job_id) as connection:
-            connection.execute(table.update().where(table.c.id == job_id).values(updated=_now().isoformat(), **values))
+            _change(connection, job_id, **values)
 
     @contextmanager
-    def _transaction(self, job_id: str) -> Generator[Connection]:
+    def _transaction(self, job_id: str, *, reads: bool = False) -> Generator[Connection]:
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
-            with self._engine.begin() as connection:
+            with self._engine.execution_options(**{_tables.READS: reads}).begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise self._explained(error, job_id) from error
@@ -234,6 +264,17 @@ class JobStore:
         return JobError(f"job store {self._path}: {text}; {remedy}", job_id=job_id)
 
 
+def _change(connection: Connection, job_id: str, **values: Any) -> None:
+    table = _tables.jobs()
+    connection.execute(table.update().where(table.c.id == job_id).values(updated=_now().isoformat(), **values))
+
+
+def _keep_blob(connection: Connection, job_id: str, kind: str, data: bytes) -> None:
+    # Committing an end again changes nothing.
+    insert = _tables.blobs().insert().prefix_with("OR REPLACE")
+    connection.execute(insert.values(job=job_id, kind=kind, data=data))
+
+
 def _keep_calibration(connection: Connection, submission: Submission, now: datetime) -> None:
     """Add a row if the device's jobs ran with another calibration until now."""
     from sqlalchemy import select
@@ -254,9 +295,8 @@ def _filtered(wanted: JobFilter, *, descending: bool) -> Select[Any]:
     from sqlalchemy import select
 
     table = _tables.jobs()
-    light = [column for column in table.columns if column.name not in ("spec", "result")]
     order = (table.c.created, table.c.serial)
-    query = select(*light).order_by(*((column.desc() for column in order) if descending else order))
+    query = select(table).order_by(*((column.desc() for column in order) if descending else order))
     for tag in wanted.tags:
         query = query.where(table.c.tags.contains(_tables.encode_tag(tag), autoescape=True))
     if wanted.stages is not None:
@@ -287,8 +327,8 @@ def _record(values: dict[str, Any]) -> JobRecord:
         primitive=values["primitive"],
         tags=_tables.decode_tags(values["tags"]),
         calibration_id=values["calibration_id"],
-        spec=values.get("spec", b""),
-        result=values.get("result"),
+        spec=b"",
+        result=None,
         error_code=values["error_code"],
         error=values["error"],
         session=values["session"],

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -83,6 +84,38 @@ def test_a_cancelled_job_says_so_in_every_process(backend, flipped):
         for _ in range(2):
             with pytest.raises(JobCancelledError):
                 found.result()
+
+
+def test_another_process_can_cancel_a_job(backend, flipped):
+    backend.runner.gate.clear()
+    job = SamplerV2(backend).run([flipped])
+    assert reopened(backend, job.job_id()).cancel()
+    execution = job._handle._execution
+    deadline = time.monotonic() + 10
+    while not execution.is_cancelled and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert execution.is_cancelled
+    execution.fail(JobCancelledError("cancelled"))
+    job.wait_for_final_state(10)
+    backend.runner.gate.set()
+    assert reopened(backend, job.job_id()).cancelled()
+    assert not reopened(backend, job.job_id()).cancel()
+
+
+def test_a_store_that_fails_meanwhile_does_not_end_a_job(backend, flipped, monkeypatch, caplog):
+    backend.runner.gate.clear()
+    asked = threading.Event()
+
+    def broken(*_):
+        asked.set()
+        raise JobError("the disk is full")
+
+    monkeypatch.setattr(backend.jobs.store, "is_cancel_asked", broken)
+    job = SamplerV2(backend).run([flipped])
+    assert asked.wait(10)
+    backend.runner.gate.set()
+    assert job.result(timeout=10)[0].data.c.get_counts() == {"1": 1024}
+    assert "the disk is full" in caplog.text
 
 
 def test_cancel_reaches_the_execution(backend, flipped):

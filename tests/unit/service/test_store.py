@@ -99,15 +99,53 @@ def test_tags_can_be_replaced_and_ended_jobs_forgotten(store):
 
 def test_a_file_of_the_first_schema_is_brought_up_to_date(store):
     store.add(submission("a"))
+    store.finish("a", b"result")
+    store.add(submission("waiting"))
     with store._engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE jobs DROP COLUMN session")
-        connection.exec_driver_sql("PRAGMA user_version = 1")
+        for statement in (
+            "ALTER TABLE jobs ADD COLUMN spec BLOB NOT NULL DEFAULT 'spec'",
+            "ALTER TABLE jobs ADD COLUMN result BLOB",
+            "UPDATE jobs SET result = data FROM blobs WHERE blobs.job = jobs.id AND kind = 'result'",
+            "ALTER TABLE jobs DROP COLUMN session",
+            "ALTER TABLE jobs DROP COLUMN cancel_asked",
+            "DROP TABLE blobs",
+            "PRAGMA user_version = 1",
+        ):
+            connection.exec_driver_sql(statement)
     store.close()
     again = JobStore(store.path)
     assert again.get("a").session == ""
+    assert again.get("a").result == b"result"
+    assert again.get("waiting").result is None
     again.add(submission("b", session="s"))
     assert [record.job_id for record in again.list(JobFilter(session="s"))] == ["b"]
     again.close()
+
+
+def test_an_end_that_is_committed_twice_is_stored_once(store):
+    store.add(submission("a"))
+    store.finish("a", b"one")
+    store.finish("a", b"result")
+    assert store.get("a").result == b"result"
+    assert store.get("a", light=True).result is None
+
+
+def test_a_job_can_be_asked_to_end_until_it_has(store):
+    store.add(submission("a"))
+    assert not store.is_cancel_asked("a")
+    assert store.ask_to_cancel("a")
+    assert store.is_cancel_asked("a")
+    store.finish("a", b"result")
+    assert not store.ask_to_cancel("a")
+    assert not store.is_cancel_asked("nothing")
+
+
+def test_reading_waits_for_no_writer(store):
+    store.add(submission("a"))
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert not store.is_cancel_asked("a")
+    other.close()
 
 
 def test_the_file_is_readable_by_its_owner_alone(store):
