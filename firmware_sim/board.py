@@ -140,8 +140,8 @@ class Board:
         self._program, self._program_hash, self._patch = program, program_hash, patch
         return program_hash
 
-    def start(self, data: bytes) -> None:
-        """Check a Run and start it.
+    def start(self, data: bytes) -> str:
+        """Check a Run, start it and return its id.
 
         Raises:
             InstrumentError: The Run does not fit what is loaded, its epoch is stale, or the board is busy.
@@ -159,6 +159,7 @@ class Board:
         self.epoch = run.epoch
         self._active = active = ActiveRun(run, self._on_change)
         self._tasks.put(lambda: self._play(loaded, active))
+        return run.run_id
 
     def fetch(self, run_id: str, block: int) -> tuple[dict[str, Any], bytes | None] | None:
         """Return progress and a block, without block when the run has no more, ``None`` while it is not there.

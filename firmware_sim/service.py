@@ -11,7 +11,7 @@ from qctrl.protocol import PROTOCOL_VERSION, Request
 from qctrl.transport import Answer, Buffer, Deferred
 from qctrl.version import __version__
 
-CAPABILITIES: Final = ("branch", "debug", "iq", "sim", "trace")
+CAPABILITIES: Final = ("branch", "debug", "iq", "play", "sim", "trace")
 _MAX_WAIT_S: Final = 60.0
 _MARGIN: Final = 0.9
 """Part of the caller's deadline that an answer may take; the rest is for its way back."""
@@ -28,6 +28,7 @@ class Service:
             "load": self._load,
             "start": self._start,
             "fetch": self._fetch,
+            "play": self._play,
             "abort": self._abort,
             "safe_state": self._abort,
             "health": self._health,
@@ -62,8 +63,17 @@ class Service:
 
     def _fetch(self, request: Request, _buffers: list[bytes]) -> Deferred:
         run_id, block = _field(request.body, "run_id", str), _field(request.body, "block", int)
-        wait_s = min(_MAX_WAIT_S, _field(request.body, "wait_ms", int) / 1e3)
+        return self._block(run_id, block, _wait_s(request))
 
+    def _play(self, request: Request, buffers: list[bytes]) -> Deferred:
+        if not buffers:
+            raise ProtocolError("play takes a Run, and before it what is to be loaded; got no buffer")
+        wait_s, (*artefacts, run) = _wait_s(request), buffers
+        if artefacts:
+            self._board.load(artefacts)
+        return self._block(self._board.start(run), 0, wait_s)
+
+    def _block(self, run_id: str, block: int, wait_s: float) -> Deferred:
         def poll() -> Answer | None:
             found = self._board.fetch(run_id, block)
             if found is None:
@@ -99,6 +109,10 @@ class Service:
             raise InstrumentTimeoutError(f"no answer to debug within {request.deadline_ms} ms; allow more time")
 
         return Deferred(request.deadline_ms / 1e3 * _MARGIN, poll, expire)
+
+
+def _wait_s(request: Request) -> float:
+    return min(_MAX_WAIT_S, _field(request.body, "wait_ms", int) / 1e3)
 
 
 def _only(verb: str, buffers: list[bytes]) -> bytes:

@@ -15,6 +15,7 @@ from qctrl.execution.chunks import Chunk, Merger, cut
 from qctrl.execution.connection import Opened
 from qctrl.execution.execution import Execution
 from qctrl.execution.spec import JobResult, JobSpec, Work, WorkResult
+from qctrl.instruments import AtOnce, Fetched
 from qctrl.protocol import Run, SimOptions
 from qctrl.signal.duty import check_duty
 from qctrl.units import to_seconds, to_ticks
@@ -61,6 +62,9 @@ class _Playback:
         self._spec = spec
         self._opened = opened
         self._driver = opened.driver
+        # A rack that cannot do all in one exchange does it in three.
+        at_once = "play" in opened.identity.capabilities and isinstance(opened.driver, AtOnce)
+        self._at_once: AtOnce | None = opened.driver if at_once else None
         self._execution = execution
         self._stall_slack_s = stall_slack_s
         self._setup_hash = spec.setup.hash.hex()
@@ -75,7 +79,6 @@ class _Playback:
 
     def play(self, work: Work) -> WorkResult:
         check_duty(work.program, self._spec.setup, self._rep_delay_ticks)
-        self._driver.load(work.program, work.patch)
         program_hash = work.program.hash.hex()
         patch_hash = "" if work.patch is None else work.patch.hash.hex()
         merger = Merger(work)
@@ -98,11 +101,20 @@ class _Playback:
             )
             self._refuse_if_over(abort=False)
             start_us = _now_us()
-            self._driver.start(run)
-            self._collect(run, merger, chunk, self._expected_s(work, chunk))
+            first = self._begin(work, run)
+            self._collect(run, merger, chunk, first, self._expected_s(work, chunk))
             merger.close(chunk, start_us, _now_us())
         self._done_shots += merger.done_shots
         return merger.result()
+
+    def _begin(self, work: Work, run: Run) -> Fetched | None:
+        """Start a run, with what it plays if it is the first of a work; return what came back at once."""
+        if run.chunk == 0 and self._at_once is not None:
+            return self._at_once.play(work.program, work.patch, run, _WAIT_S)
+        if run.chunk == 0:
+            self._driver.load(work.program, work.patch)
+        self._driver.start(run)
+        return None
 
     def _sim(self, work: Work) -> SimOptions | None:
         if self.sim is None:
@@ -113,13 +125,14 @@ class _Playback:
         shot_ticks = int(work.program.blocks["length_ticks"].sum()) + self._rep_delay_ticks
         return chunk.n_shots * chunk.n_bindings * to_seconds(shot_ticks, self._spec.setup.tick_s)
 
-    def _collect(self, run: Run, merger: Merger, chunk: Chunk, expected_s: float) -> None:
+    def _collect(self, run: Run, merger: Merger, chunk: Chunk, fetched: Fetched | None, expected_s: float) -> None:
         before, block, steps = merger.done_shots, 0, -1
         clock: Callable[[], float] = time.monotonic
         alive = clock()
         while True:
-            self._refuse_if_over(abort=True)
-            fetched = self._driver.fetch(run.run_id, block, _WAIT_S)
+            if fetched is None:
+                self._refuse_if_over(abort=True)
+                fetched = self._driver.fetch(run.run_id, block, _WAIT_S)
             progress = fetched.progress
             self._execution.advance(self._done_shots + before + progress.done_shots)
             if fetched.results is not None:
@@ -137,6 +150,7 @@ class _Playback:
                     f"{clock() - alive:.0f} s; the run should take {expected_s:.3g} s",
                     name=self._spec.device,
                 )
+            fetched = None
 
     def _keep_seed(self, statistics: dict[str, Any]) -> None:
         # A seed that the emulator drew serves the whole job, so that the chunks fit together.

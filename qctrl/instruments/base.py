@@ -24,7 +24,8 @@ class Identity:
     epoch: int
     """Highest epoch that it has seen; runs of a lower one are refused."""
     capabilities: frozenset[str]
-    """Of ``branch`` (flow on measured bits), ``iq``, ``trace``, ``sim`` (emulator's switches) and ``debug``."""
+    """Of ``branch`` (flow on measured bits), ``iq``, ``trace``, ``play`` (all of a short run in one exchange), ``sim``
+    (emulator's switches) and ``debug``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,15 @@ class Playback(Protocol):
 
 class Driver(Link, Playback, Protocol):
     """A whole driver."""
+
+
+@runtime_checkable
+class AtOnce(Protocol):
+    """What a driver may offer beside the steps of ``Playback``."""
+
+    def play(self, program: Program, patch: Patch | None, run: Run, wait_s: float) -> Fetched:
+        """Load, start and fetch block 0, waiting up to ``wait_s`` for it, in one exchange with the instrument."""
+        ...
 
 
 @runtime_checkable

@@ -19,6 +19,7 @@ _DEADLINES_S: Final = {
     "load": 30.0,
     "start": 10.0,
     "fetch": 10.0,
+    "play": 40.0,
     "abort": 10.0,
     "safe_state": 10.0,
     "health": 5.0,
@@ -101,12 +102,7 @@ class Sequencer:
         """
         with self._safe_on_failure():
             identity = self._check_pair(program, patch)
-            buffers: list[bytes] = []
-            if identity != self._program_hash:
-                self._program_hash = b""
-                buffers.append(program.to_bytes())
-            if patch is not None:
-                buffers.append(patch.to_bytes())
+            buffers = self._not_loaded(identity, program, patch)
             if not buffers:
                 return
             answer = self._client.request("load", {}, buffers, deadline_s=_DEADLINES_S["load"])
@@ -117,12 +113,7 @@ class Sequencer:
         """Start playing; see ``Playback``."""
         run.verify()
         with self._safe_on_failure():
-            if run.sim is not None and self._identity is not None and "sim" not in self._identity.capabilities:
-                raise InstrumentError(
-                    f"{self._where()} is real: it cannot take the emulator's switches (seed, noise, levels)",
-                    name=self._client.name,
-                    address=self._client.address,
-                )
+            self._refuse_switches(run)
             self._client.request("start", {}, [run.to_bytes()], deadline_s=_DEADLINES_S["start"])
 
     def fetch(self, run_id: str, block: int, wait_s: float) -> Fetched:
@@ -130,13 +121,24 @@ class Sequencer:
         body = {"run_id": run_id, "block": block, "wait_ms": round(wait_s * 1e3)}
         with self._safe_on_failure():
             answer = self._client.request("fetch", body, deadline_s=wait_s + _DEADLINES_S["fetch"])
-            progress = _progress(answer)
-            if not answer.buffers:
-                return Fetched(progress, None)
-            results = Results.from_bytes(bytes(answer.buffers[0]))
-            if results.run_id != run_id:
-                raise ProtocolError(f"{self._where()} sent results of run {results.run_id}, asked for {run_id}")
-            return Fetched(progress, results)
+            return self._fetched(answer, run_id)
+
+    def play(self, program: Program, patch: Patch | None, run: Run, wait_s: float) -> Fetched:
+        """Load, start and fetch block 0; see ``AtOnce``.
+
+        Raises:
+            ProtocolError: Program, patch and run do not belong together, or not to the configured Setup.
+        """
+        run.verify()
+        with self._safe_on_failure():
+            self._refuse_switches(run)
+            identity = self._check_pair(program, patch)
+            buffers = [*self._not_loaded(identity, program, patch), run.to_bytes()]
+            body, deadline_s = {"wait_ms": round(wait_s * 1e3)}, wait_s + _DEADLINES_S["play"]
+            fetched = self._fetched(self._client.request("play", body, buffers, deadline_s=deadline_s), run.run_id)
+        # The run named program and patch by their hashes, so the answer acknowledges them.
+        self._program_hash = identity
+        return fetched
 
     def abort(self) -> None:
         """Stop the run, if any; see ``Playback``."""
@@ -160,6 +162,32 @@ class Sequencer:
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
+
+    def _not_loaded(self, identity: bytes, program: Program, patch: Patch | None) -> list[bytes]:
+        """Return what must be sent; what is loaded is unknown until the answer is there."""
+        sent = [] if identity == self._program_hash else [program.to_bytes()]
+        if patch is not None:
+            sent.append(patch.to_bytes())
+        if sent:
+            self._program_hash = b""
+        return sent
+
+    def _refuse_switches(self, run: Run) -> None:
+        if run.sim is not None and self._identity is not None and "sim" not in self._identity.capabilities:
+            raise InstrumentError(
+                f"{self._where()} is real: it cannot take the emulator's switches (seed, noise, levels)",
+                name=self._client.name,
+                address=self._client.address,
+            )
+
+    def _fetched(self, answer: Answer, run_id: str) -> Fetched:
+        progress = _progress(answer)
+        if not answer.buffers:
+            return Fetched(progress, None)
+        results = Results.from_bytes(bytes(answer.buffers[0]))
+        if results.run_id != run_id:
+            raise ProtocolError(f"{self._where()} sent results of run {results.run_id}, asked for {run_id}")
+        return Fetched(progress, results)
 
     def _check_pair(self, program: Program, patch: Patch | None) -> bytes:
         identity = program.hash

@@ -9,7 +9,9 @@ import msgspec
 PROTOCOL_VERSION: Final = 1
 """Version of verbs and bodies; both sides must speak the same."""
 
-Verb: TypeAlias = Literal["hello", "configure", "load", "start", "fetch", "abort", "safe_state", "health", "debug"]
+Verb: TypeAlias = Literal[
+    "hello", "configure", "load", "start", "fetch", "play", "abort", "safe_state", "health", "debug"
+]
 
 VERBS: Final[dict[str, str]] = {
     "hello": "identity, protocol version and capabilities",
@@ -17,6 +19,7 @@ VERBS: Final[dict[str, str]] = {
     "load": "one or two buffers: Program, Patch",
     "start": "one buffer: Run; the reply acknowledges, execution goes on",
     "fetch": "body: run_id, chunk; the reply says running with progress, or brings Results",
+    "play": "one to three buffers: Program, Patch, Run; body: wait_ms; load, start and fetch block 0 at once",
     "abort": "stop the run, if any, and go to the safe state",
     "safe_state": "stop every output; idempotent",
     "health": "heartbeat: state and progress",

@@ -20,8 +20,9 @@ from qctrl.service.store import JobStore
 _log = logging.getLogger(__name__)
 _CLOSE_DEADLINE_S = 10.0
 _POLL_S = 0.2
-"""How often a waiting thread looks whether a queued job has started, or another process wants it cancelled; the end is
-never late by it."""
+"""How often a waiting thread looks whether a queued job has started; the end is never late by it."""
+_CANCEL_POLL_S = 1.0
+"""How often it looks whether another process wants the job cancelled, which takes a transaction."""
 
 
 class Kept(Protocol):
@@ -145,14 +146,16 @@ class LiveJob:
             self._ended.set()
 
     def _await_execution(self) -> None:
-        noted = False
+        noted, look_s = False, time.monotonic()
         while not self._execution.wait(_POLL_S):
             try:
                 if not noted and self._execution.status() == Stage.RUNNING.value:
                     self._store.mark_running(self._record.job_id)
                     noted = True
-                if self._store.is_cancel_asked(self._record.job_id):
-                    self._execution.cancel()
+                if time.monotonic() >= look_s:
+                    look_s = time.monotonic() + _CANCEL_POLL_S
+                    if self._store.is_cancel_asked(self._record.job_id):
+                        self._execution.cancel()
             except JobError as error:
                 # The job goes on: a store that is full or busy now may take its end.
                 _log.warning("job %s: %s", self._record.job_id, error)
@@ -226,7 +229,7 @@ class StoredJob:
         self._record = replace(self._record, tags=tuple(tags))
 
     def cancel(self) -> bool:
-        """Ask the process that runs the job, which looks a few times in a second; False if it has ended already."""
+        """Ask the process that runs the job, which looks once in a second; False if it has ended already."""
         return self._store.ask_to_cancel(self._record.job_id)
 
     def execution(self) -> None:

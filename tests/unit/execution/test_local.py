@@ -41,6 +41,16 @@ def test_job_runs_on_whatever_answers_at_the_address(runner):
     assert runner.submit(job()).result(WAIT_S).works[0].bits.tolist() == [[[1], [1], [1]]]
 
 
+def test_a_short_job_takes_one_exchange_where_the_rack_can_and_three_elsewhere(runner, bench):
+    runner.submit(job()).result(WAIT_S)
+    assert [verb for verb in bench.verbs if verb != "fetch"] == ["hello", "configure", "play"]
+    runner._connection.drop()
+    bench.changes["hello"] = {"capabilities": ["branch"]}
+    bench.verbs.clear()
+    assert runner.submit(job()).result(WAIT_S).works[0].bits.tolist() == [[[1], [1], [1]]]
+    assert [verb for verb in bench.verbs if verb != "fetch"] == ["hello", "configure", "load", "start"]
+
+
 def test_rack_that_is_prepared_is_open_when_the_job_comes(runner, bench):
     runner.prepare()
     runner.submit(job()).result(WAIT_S)
@@ -84,8 +94,7 @@ def test_job_that_cannot_be_stopped_is_cancelled_and_its_connection_dropped(runn
     monkeypatch.setattr(rig, "play", hang)
     monkeypatch.setattr(
         "qctrl.instruments.sequencer._DEADLINES_S",
-        dict.fromkeys(("hello", "configure", "load", "start", "fetch", "health"), 10.0)
-        | {"abort": 0.1, "safe_state": 0.1},
+        dict.fromkeys(("hello", "configure", "play", "fetch", "health"), 10.0) | {"abort": 0.1, "safe_state": 0.1},
     )
     execution = runner.submit(job())
     assert started.wait(WAIT_S)

@@ -301,7 +301,7 @@ def wire(board, changed):
 def test_hello_says_who_and_what(wire):
     body = wire.ask("hello").body
     assert (body["protocol"], body["kind"], body["device"], body["epoch"]) == (PROTOCOL_VERSION, "emulator", "pair2", 0)
-    assert set(body["capabilities"]) == {"branch", "debug", "iq", "sim", "trace"}
+    assert set(body["capabilities"]) == {"branch", "debug", "iq", "play", "sim", "trace"}
     msgspec.json.encode(body)
 
 
@@ -317,6 +317,16 @@ def test_verbs_play_a_run(wire):
     assert wire.ask("health").body["state"] == "done"
     for _ in range(2):
         assert wire.ask("safe_state").body["state"] == "ready"
+
+
+def test_one_verb_plays_a_short_run(wire):
+    program, patch = toys.rabi(), toys.rabi_patch([0.1, 0.2])
+    wire.ask("configure", {}, [toys.setup().to_bytes()])
+    run = run_of()
+    first = wire.ask("play", {"wait_ms": 5000}, [program.to_bytes(), patch.to_bytes(), run.to_bytes()])
+    assert (first.body["run_id"], first.buffers) == (run.run_id, (b"block 0",))
+    assert wire.ask("fetch", {"run_id": run.run_id, "block": 2, "wait_ms": 5000}).body["state"] == "done"
+    assert wire.ask("play", {"wait_ms": 5000}, [run_of().to_bytes()]).buffers == (b"block 0",), "what is loaded stays"
 
 
 def test_fetch_that_waits_in_vain_tells_progress(wire, loaded, rig):
@@ -363,6 +373,13 @@ def test_configure_and_start_take_one_buffer(wire):
     for verb in ("configure", "start"):
         with pytest.raises(ProtocolError, match=f"{verb} takes one buffer, got 0"):
             wire.ask(verb)
+
+
+def test_play_needs_a_run_and_a_time(wire):
+    with pytest.raises(ProtocolError, match="play takes a Run, and before it what is to be loaded"):
+        wire.ask("play", {"wait_ms": 1})
+    with pytest.raises(ProtocolError, match="field 'wait_ms' is None; it must be of type int"):
+        wire.ask("play", {}, [run_of().to_bytes()])
 
 
 def test_board_warms_its_rig_up_in_its_own_thread(board, rig):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qctrl.errors import ConfigError, InstrumentError, InstrumentFault, ProtocolError, ResourceError
-from qctrl.instruments import Debuggable, OpenRack, Sequencer, open_driver
+from qctrl.instruments import AtOnce, Debuggable, OpenRack, Sequencer, open_driver
 from qctrl.protocol import PROTOCOL_VERSION, Run, SimOptions
 from qctrl.transport import Client
 from tests.unit.firmware_sim import toys
@@ -63,6 +63,43 @@ def test_driver_plays_a_run(driver):
     assert fetched.results.bits.tolist() == np.ones((3, 5, 1)).tolist()
     assert driver.fetch(run.run_id, 1, 5.0).progress.state == "done"
     assert driver.health().done_shots == 15
+
+
+def test_a_short_run_takes_one_exchange(driver, bench):
+    program, patch = toys.rabi(), toys.rabi_patch([0.1, 0.2, 0.3])
+    assert isinstance(driver, AtOnce)
+    assert "play" in driver.connect().capabilities
+    driver.configure(toys.setup())
+    bench.verbs.clear()
+    run = run_of(program, patch, sim=SimOptions())
+    fetched = driver.play(program, patch, run, 5.0)
+    assert fetched.results.bits.tolist() == np.ones((3, 5, 1)).tolist()
+    assert driver.fetch(run.run_id, 1, 5.0).progress.state == "done"
+    again = driver.play(toys.excited(), None, run_of(toys.excited()), 5.0)
+    assert again.results.bits.shape == (1, 5, 1)
+    assert driver.play(toys.excited(), None, run_of(toys.excited()), 5.0).results is not None
+    assert bench.verbs == ["play", "fetch", "play", "play"]
+
+
+def test_a_long_run_goes_on_behind_the_exchange_that_began_it(driver, rig):
+    ready(driver, toys.excited())
+    rig.hold.clear()
+    run = run_of(toys.excited())
+    fetched = driver.play(toys.excited(), None, run, 0.01)
+    assert (fetched.progress.state, fetched.results) == ("running", None)
+    rig.hold.set()
+    assert driver.fetch(run.run_id, 0, 5.0).results is not None
+
+
+def test_what_cannot_be_played_at_once_ends_safe_and_is_loaded_again(driver, bench):
+    ready(driver, toys.excited())
+    with pytest.raises(ProtocolError, match="run names Program"):
+        driver.play(toys.rabi(), toys.rabi_patch([0.1]), run_of(toys.rabi(), program_hash="ab" * 32), 1.0)
+    assert bench.verbs[-2:] == ["play", "safe_state"]
+    driver.load(toys.excited(), None)
+    assert bench.verbs[-1] == "load", "what was loaded was unknown"
+    with pytest.raises(ProtocolError, match="another Setup"):
+        driver.play(toys.excited(toys.setup(calibration_id="other")), None, run_of(toys.excited()), 1.0)
 
 
 def test_what_is_configured_and_loaded_is_not_sent_again(driver, bench):
