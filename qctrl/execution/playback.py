@@ -63,8 +63,8 @@ class _Playback:
         self._opened = opened
         self._driver = opened.driver
         # A rack that cannot do all in one exchange does it in three.
-        at_once = "play" in opened.identity.capabilities and isinstance(opened.driver, AtOnce)
-        self._at_once: AtOnce | None = opened.driver if at_once else None
+        able = "play" in opened.identity.capabilities
+        self._at_once = opened.driver if able and isinstance(opened.driver, AtOnce) else None
         self._execution = execution
         self._stall_slack_s = stall_slack_s
         self._setup_hash = spec.setup.hash.hex()
