@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _U64 = np.uint64
 _JUMP_STREAM: Final = _U64(2)
 """Fourth word of the counter; 0 and 1 belong to the readout."""
+_LEAST: Final = 1e-300
 
 
 @njit(**JIT)
@@ -116,27 +117,43 @@ def unchain_shots(column: Integers, width: int, shots: Shots, head: Integers) ->
 
 
 @njit(**JIT)
-def peel(c: int, norms: tuple[float, float], cumulative: Reals, book: Book, shots: Shots) -> None:
-    """Take the shots that jump off a column's chain, and chain them by kind of jump.
+def cut(c: int, norm: float, book: Book, shots: Shots) -> int:
+    """Take the shots whose threshold is above a norm off a column's chain; return them as a chain that rises."""
+    head = book[0]
+    threshold, after = shots[3], shots[6]
+    rising = -1
+    shot = head[c]
+    while shot >= 0 and threshold[shot] > norm:
+        following = after[shot]
+        after[shot] = rising
+        rising = int(shot)
+        shot = following
+    head[c] = shot
+    return rising
+
+
+@njit(**JIT)
+def peel(first: int, norms: tuple[float, float, float], cumulative: Reals, taken: Integers, shots: Shots) -> int:
+    """Take the shots that jump off a rising chain, and chain them by kind of jump; return the rest.
 
     A threshold is uniform between the norms before and after the channel, so its place there chooses the kind without
     another draw.
 
     Args:
-        c: The column.
-        norms: Squared norm before and after "no jump"; whose threshold is above the latter jumps.
+        first: First shot of the chain.
+        norms: Squared norm before and after "no jump", and the highest threshold that jumps.
         cumulative: Weights of the kinds.
-        book: By column: first shot, squared norm, first channel to go through; by kind of jump: first shot, written.
+        taken: By kind of jump, first shot; written.
         shots: As in :func:`chain_shots`.
     """
-    before, after_norm = norms
-    head, _, _, taken = book
-    _, _, _, threshold, _, _, after = shots
+    before, after_norm, limit = norms
+    threshold, after = shots[3], shots[6]
     last = cumulative.shape[0] - 1
     taken[: last + 1] = -1
-    shot = head[c]
-    while shot >= 0 and threshold[shot] > after_norm:
-        place = min((before - threshold[shot]) / (before - after_norm), 1.0) * cumulative[last]
+    spread = max(before - after_norm, _LEAST)
+    shot = first
+    while shot >= 0 and threshold[shot] <= limit:
+        place = min(max(before - threshold[shot], 0.0) / spread, 1.0) * cumulative[last]
         kind = 0
         while kind < last and cumulative[kind] <= place:
             kind += 1
@@ -144,7 +161,7 @@ def peel(c: int, norms: tuple[float, float], cumulative: Reals, book: Book, shot
         after[shot] = taken[kind]
         taken[kind] = shot
         shot = following
-    head[c] = shot
+    return shot
 
 
 @njit(**JIT)
@@ -159,21 +176,15 @@ def redraw(first: int, scale: float, shots: Shots, random: tuple[Words, Words]) 
 
 
 @njit(**JIT)
-def leak(c: int, norm: float, book: Book, shots: Shots, random: tuple[Words, Words]) -> None:
-    """Mark the shots that a truncated gate lost; they stay in the column, with thresholds within its norm."""
+def leak(c: int, lost: int, norm: float, book: Book, shots: Shots, random: tuple[Words, Words]) -> None:
+    """Mark the shots of a chain, lost by a truncated gate; they stay in the column, with thresholds within its norm."""
     head = book[0]
-    _, _, _, threshold, _, leaked, after = shots
-    lost = -1
-    shot = head[c]
-    while shot >= 0 and threshold[shot] > norm:
+    threshold, leaked, after = shots[3], shots[5], shots[6]
+    shot = lost
+    while shot >= 0:
         leaked[shot] = True
-        following = after[shot]
-        after[shot] = lost
-        lost = int(shot)
-        shot = following
-    if lost >= 0:
-        again = redraw(lost, norm, shots, random)
-        head[c] = merge(again, int(shot), after, threshold)
+        shot = after[shot]
+    head[c] = merge(redraw(lost, norm, shots, random), head[c], after, threshold)
 
 
 @njit(**JIT)

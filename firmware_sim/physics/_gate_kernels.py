@@ -1,8 +1,7 @@
-"""Numba kernels: small operators on many pure states, one column each.
+"""Numba kernels: small operators on many pure states side by side.
 
-States are two real arrays, flat ``(n_sheets, dim, sheet)``: a gate is a few loops over the columns of a sheet, which
-the compiler vectorises, and a sheet stays in the cache from gate to gate. Each column's numbers are the same whatever
-stands beside it.
+A gate is a few loops over numbers that follow each other without a gap, which the compiler vectorises. Each column's
+numbers are the same whatever stands beside it.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from numba import njit
 from qctrl.jit import JIT
 
 if TYPE_CHECKING:
-    from firmware_sim.physics.tables import Gates, Integers, Kets, Layouts, Patterns, Reals, Templates
+    from firmware_sim.physics.tables import Integers, Layout, Pattern, Reals, Templates
 
 CHUNK: Final = 64
 """Columns that a gate takes at once, so that its rows stay in the first cache."""
@@ -70,8 +69,8 @@ def dress(
 
 @njit(**JIT)
 def apply_gate(
-    sheet: tuple[Reals, Reals, int], layout: tuple[Integers, Integers, int], pattern: tuple[Integers, Integers],
-    entries: tuple[Reals, Reals], scratch: tuple[Reals, Reals],
+    sheet: tuple[Reals, Reals, int], layout: Layout, pattern: Pattern, entries: tuple[Reals, Reals],
+    scratch: tuple[Reals, Reals],
 ) -> None:  # fmt: skip
     """Multiply the columns of a sheet by an operator on some digits of the row index, in place.
 
@@ -148,44 +147,47 @@ def apply_gate(
 
 
 @njit(**JIT)
-def apply_gates(
-    span: tuple[int, int], kets: Kets, width: int, gates: Gates, layouts: Layouts, patterns: Patterns,
-    scratch: tuple[Reals, Reals],
-) -> None:  # fmt: skip
-    """Apply a range of gates to all columns, sheet by sheet; arguments as in ``_tree_kernels.advance``."""
-    real, imag, dim, sheet = kets
-    _, gate_layout, gate_pattern, first, value_real, value_imag = gates
-    state_places, states, sector_places, sectors = patterns
-    size = dim * sheet
-    for begin in range(0, (width + sheet - 1) // sheet * size, size):
-        part = (real[begin : begin + size], imag[begin : begin + size], sheet)
-        for g in range(span[0], span[1]):
-            p = gate_pattern[g]
-            pattern = (states[state_places[p] : state_places[p + 1]], sectors[sector_places[p] : sector_places[p + 1]])
-            entries = (value_real[first[g] : first[g + 1]], value_imag[first[g] : first[g + 1]])
-            apply_gate(part, layout_of(layouts, gate_layout[g]), pattern, entries, scratch)
+def apply_narrow(
+    ket: tuple[Reals, Reals], layout: Layout, entries: tuple[Reals, Reals], scratch: tuple[Reals, Reals]
+) -> None:
+    """Multiply one ket by an operator on some digits, in place, where few numbers follow each other without a gap.
 
-
-@njit(**JIT)
-def layout_of(layouts: Layouts, which: int) -> tuple[Integers, Integers, int]:
-    """Return offsets, bases and inner rows of a layout."""
-    offset_places, offsets, base_places, bases, inner, _ = layouts
-    return (
-        offsets[offset_places[which] : offset_places[which + 1]],
-        bases[base_places[which] : base_places[which + 1]],
-        inner[which],
-    )
-
-
-@njit(**JIT)
-def measure_norms(kets: Kets, width: int, norms: Reals) -> None:
-    """Write the squared norm of each of the first ``width`` columns; those that share a sheet with them change too."""
-    real, imag, dim, sheet = kets
-    for k in range((width + sheet - 1) // sheet):
-        total = norms[k * sheet : (k + 1) * sheet]
-        total[:] = 0.0
-        for i in range(k * dim * sheet, (k + 1) * dim * sheet, sheet):
-            a = real[i : i + sheet]
-            b = imag[i : i + sheet]
-            for c in range(sheet):
-                total[c] += a[c] * a[c] + b[c] * b[c]
+    Args:
+        ket: Real and imaginary parts.
+        layout: As in :func:`apply_gate`; fewer than ``CHUNK`` rows follow each other.
+        entries: Real and imaginary parts of one dense square of at most half of ``MOST`` rows.
+        scratch: As in :func:`apply_gate`.
+    """
+    real, imag = ket
+    offsets, bases, inner = layout
+    gate_real, gate_imag = entries
+    old_real, old_imag = scratch
+    size = offsets.shape[0]
+    stretches = CHUNK // inner
+    for first in range(0, bases.shape[0], stretches):
+        n = min(stretches, bases.shape[0] - first)
+        for m in range(size):
+            for i in range(n):
+                at = bases[first + i] + offsets[m]
+                for j in range(inner):
+                    old_real[m, i * inner + j] = real[at + j]
+                    old_imag[m, i * inner + j] = imag[at + j]
+        for m in range(size):
+            a = old_real[size + m]
+            b = old_imag[size + m]
+            a[: n * inner] = 0.0
+            b[: n * inner] = 0.0
+            for q in range(size):
+                g = gate_real[m * size + q]
+                h = gate_imag[m * size + q]
+                x = old_real[q]
+                y = old_imag[q]
+                for j in range(n * inner):
+                    a[j] += g * x[j] - h * y[j]
+                    b[j] += g * y[j] + h * x[j]
+        for m in range(size):
+            for i in range(n):
+                at = bases[first + i] + offsets[m]
+                for j in range(inner):
+                    real[at + j] = old_real[size + m, i * inner + j]
+                    imag[at + j] = old_imag[size + m, i * inner + j]

@@ -9,9 +9,11 @@ import numpy as np
 
 from firmware_sim.physics.dephasing import diagonal_gate, split_channel
 from firmware_sim.physics.gates import turn_gates
+from firmware_sim.physics.layouts import Places
 from firmware_sim.physics.reading import Reading
 from firmware_sim.physics.segment_gates import Channel, SegmentPlanner
-from firmware_sim.physics.tree import Layouts, evolve_columns, write_staff
+from firmware_sim.physics.staff import write_staff
+from firmware_sim.physics.tree import evolve_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +59,7 @@ class TreePlayer:
         self._tally = tally
         self._noisy = noisy
         self._planner = SegmentPlanner(chip, chain, cache, choice.levels)
-        self._layouts: dict[tuple[int, ...], Layouts] = {}
+        self._places: dict[tuple[int, ...], Places] = {}
         fastest = max(max(qubit.decay_per_s[1], 1e-9) + qubit.dephasing_per_s for qubit in chip.qubits)
         self.longest_samples = max(int(_SHARE / fastest / chain.sample_s), 1)
         """Samples beyond which a segment with noise is cut."""
@@ -115,10 +117,10 @@ class TreePlayer:
         segments = [
             self._blurred(segment, blur) if blur else segment for segment, blur in zip(segments, felt, strict=True)
         ]
-        layouts = self._layouts.setdefault(plan.qubits, Layouts(columns.levels, len(plan.qubits)))
+        places = self._places.setdefault(plan.qubits, Places(columns.levels, len(plan.qubits)))
         # Equal programs are made of the same segments, which the entry keeps alive.
         key = ("staff", plan.qubits, tuple(map(id, segments)))
-        staff = self._cache.get(key, lambda: write_staff(segments, layouts, plan.qubits))
+        staff = self._cache.get(key, lambda: write_staff(segments, places, plan.qubits))
         evolved = evolve_columns(staff.with_phases(plan.angles), columns, draws, self._limit_bytes)
         self._tally.most_columns = max(self._tally.most_columns, evolved.n_columns)
         self._tally.leaked += int(np.count_nonzero(evolved.leaked & ~columns.leaked))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from firmware_sim.config import Truth, load_truth
-from firmware_sim.physics import _chain_kernels, _gate_kernels, _tree_kernels
+from firmware_sim.physics import _chain_kernels, _gate_kernels, _group_kernels, _jump_kernels, _tree_kernels
 from firmware_sim.physics.choice import Choice
 from firmware_sim.physics.engine import Engine
 from firmware_sim.physics.random import stream_key
@@ -111,7 +111,8 @@ def flat_top(n_samples: int, rise: int) -> np.ndarray:
 def pace(request, monkeypatch) -> str:
     """Run the tree's kernels as they are, and as Python."""
     if request.param == "interpreted":
-        modules = {module.__name__: module for module in (_chain_kernels, _gate_kernels, _tree_kernels)}
+        kernels = (_chain_kernels, _gate_kernels, _group_kernels, _jump_kernels, _tree_kernels)
+        modules = {module.__name__: module for module in kernels}
         for module in modules.values():
             for name, kernel in list(vars(module).items()):
                 if hasattr(kernel, "py_func") and kernel.py_func.__module__ in modules:

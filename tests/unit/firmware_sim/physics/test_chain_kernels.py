@@ -76,20 +76,29 @@ def test_shots_are_chained_by_column_and_found_again(pace):
     assert np.array_equal(found, column)
 
 
+def test_the_shots_above_a_norm_are_cut_off(pace):
+    threshold = np.random.default_rng(2).random(60)
+    shots = make_shots(threshold)
+    book = book_of(chain_of(np.argsort(-threshold).tolist(), shots[6]), 1)
+    rising = walk(_chain_kernels.cut(0, 0.4, book, shots), shots[6])
+    assert rising == [k for k in np.argsort(threshold).tolist() if threshold[k] > 0.4]
+    assert walk(book[0][0], shots[6]) == [k for k in np.argsort(-threshold).tolist() if threshold[k] <= 0.4]
+
+
 def test_the_place_of_a_threshold_chooses_the_kind_of_jump(pace):
     rng = np.random.default_rng(2)
-    # The heaviest threshold, at the norm before, and one at the norm after, which does not jump.
-    threshold = np.concatenate([[0.9, 0.4], rng.uniform(0.2, 0.9, 60)])
+    # The heaviest threshold, at the norm before; one by rounding above; and one that jumped in an earlier channel.
+    threshold = np.concatenate([[0.9, 0.9 + 1e-13, 0.95], rng.uniform(0.4, 0.9, 60)])
     shots, cumulative = make_shots(threshold), np.array([0.1, 0.1, 0.4])
-    head = chain_of(np.argsort(-threshold).tolist(), shots[6])
-    book = book_of(head, 4)
-    _chain_kernels.peel(0, (0.9, 0.4), cumulative, book, shots)
-    kinds = np.searchsorted(cumulative, (0.9 - threshold) / 0.5 * 0.4, side="right")
+    first = chain_of(np.argsort(threshold).tolist(), shots[6])
+    taken = np.full(4, 9)
+    rest = _chain_kernels.peel(first, (0.9, 0.4, 0.9 + 1e-12), cumulative, taken, shots)
+    kinds = np.searchsorted(cumulative, np.maximum(0.9 - threshold, 0) / 0.5 * 0.4, side="right")
     assert kinds[0] == 0
     for kind in range(3):
-        assert sorted(walk(book[3][kind], shots[6])) == np.flatnonzero((kinds == kind) & (threshold > 0.4)).tolist()
-    assert book[3][[1, 3]].tolist() == [-1, 9]
-    assert set(walk(book[0][0], shots[6])) == set(np.flatnonzero(threshold <= 0.4).tolist())
+        assert sorted(walk(taken[kind], shots[6])) == np.flatnonzero((kinds == kind) & (threshold < 0.94)).tolist()
+    assert taken[[1, 3]].tolist() == [-1, 9]
+    assert walk(rest, shots[6]) == [2]
 
 
 @pytest.mark.parametrize("norm", [0.5, 0.0, 1.0])
@@ -98,7 +107,7 @@ def test_lost_shots_stay_with_thresholds_within_the_norm(pace, norm):
     shots = make_shots(before.copy())
     book = book_of(chain_of(np.argsort(-before).tolist(), shots[6]), 1)
     random = np.zeros(4, dtype=np.uint64), np.zeros(4, dtype=np.uint64)
-    _chain_kernels.leak(0, norm, book, shots, random)
+    _chain_kernels.leak(0, _chain_kernels.cut(0, norm, book, shots), norm, book, shots, random)
     fresh = np.array([next(uniforms(KEY, 2, 100 + shot)) for shot in range(40)]) * norm
     assert np.array_equal(shots[5], before > norm)
     assert np.array_equal(shots[3], np.where(before > norm, fresh, before))

@@ -1,69 +1,27 @@
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
-from firmware_sim.physics import _gate_kernels
-from firmware_sim.physics.gates import sectors_of
-from firmware_sim.physics.tree import Layouts
+from firmware_sim.physics import _gate_kernels, _group_kernels
+from firmware_sim.physics.layouts import Layouts
 from tests.reference.quantum_jumps import embed
 
 
-def sheets_of(columns, sheet):
-    """Columns ``(dim, n)`` flat, sheet after sheet."""
-    dim, n = columns.shape
-    return np.ascontiguousarray(columns.reshape(dim, n // sheet, sheet).transpose(1, 0, 2)).ravel()
-
-
-def by_sector(operator):
-    states, sectors = sectors_of(operator != 0)
-    blocks = [states[a:b] for a, b in pairwise(sectors)]
-    return states, sectors, np.concatenate([operator[np.ix_(block, block)].ravel() for block in blocks])
-
-
-@pytest.mark.parametrize("sheet", [8, 64])
-@pytest.mark.parametrize(
-    ("levels", "positions"), [(3, (1,)), (3, (0, 2)), (2, (0, 1, 3)), (2, (0, 1, 2, 3)), (3, (1, 2))]
-)
-def test_a_gate_is_a_matrix_product(pace, levels, positions, sheet):
-    rng, n_qubits = np.random.default_rng(1), 4 if levels == 2 else 3
-    dim, small = levels**n_qubits, levels ** len(positions)
-    # Sectors of every length up to the largest: states of one label are joined.
-    label = rng.integers(0, 3, small)
-    operator = (rng.normal(size=(small, small)) + 1j * rng.normal(size=(small, small))) * (label[:, None] == label)
-    columns = rng.normal(size=(dim, 2 * sheet)) + 1j * rng.normal(size=(dim, 2 * sheet))
-    real, imag = sheets_of(columns.real, sheet), sheets_of(columns.imag, sheet)
-    states, sectors, entries = by_sector(operator)
-    layouts = Layouts(levels, n_qubits)
-    layouts.place((0,))
-    which = layouts.place(positions)
-    value = (np.concatenate([[9.0], entries.real]), np.concatenate([[9.0], entries.imag]))
-    gates = (np.array([0, 1]), np.array([which]), np.array([0]), np.array([1, 1 + len(entries)]), *value)
-    patterns = (np.array([0, len(states)]), states, np.array([0, len(sectors)]), sectors)
+@pytest.mark.parametrize(("levels", "n_qubits"), [(2, 4), (3, 3), (2, 8)])
+def test_narrow_stretches_are_a_matrix_product(pace, levels, n_qubits):
+    rng, dim = np.random.default_rng(2), levels**n_qubits
     scratch = np.empty((_gate_kernels.MOST, _gate_kernels.CHUNK)), np.empty((_gate_kernels.MOST, _gate_kernels.CHUNK))
-    _gate_kernels.apply_gates(
-        (0, 1), (real, imag, dim, sheet), 2 * sheet - 3, gates, layouts.table(), patterns, scratch
-    )
-    expected = embed(operator, positions, levels, n_qubits) @ columns
-    assert real == pytest.approx(sheets_of(expected.real, sheet), abs=1e-12)
-    assert imag == pytest.approx(sheets_of(expected.imag, sheet), abs=1e-12)
-    norms = np.full(2 * sheet, 7.0)
-    _gate_kernels.measure_norms((real, imag, dim, sheet), sheet, norms)
-    assert norms[:sheet] == pytest.approx((np.abs(expected) ** 2).sum(axis=0)[:sheet])
-    assert norms[sheet:].tolist() == [7.0] * sheet
-
-
-def test_sheets_behind_the_last_column_stay_as_they_are(pace):
-    real, imag = np.arange(32.0), np.zeros(32)  # two sheets of eight columns of two amplitudes
-    layouts = Layouts(2, 1)
-    layouts.place((0,))
-    gates = (np.array([0, 1]), np.array([0]), np.array([0]), np.array([0, 2]), np.array([2.0, 3.0]), np.zeros(2))
-    patterns = (np.array([0, 2]), np.array([0, 1]), np.array([0, 3]), np.array([0, 1, 2]))
-    scratch = np.empty((_gate_kernels.MOST, _gate_kernels.CHUNK)), np.empty((_gate_kernels.MOST, _gate_kernels.CHUNK))
-    _gate_kernels.apply_gates((0, 1), (real, imag, 2, 8), 5, gates, layouts.table(), patterns, scratch)
-    assert real.tolist() == [*(2 * np.arange(8.0)), *(3 * np.arange(8.0, 16.0)), *np.arange(16.0, 32.0)]
+    for positions in ((n_qubits - 1,), (0, n_qubits - 1), (n_qubits - 2, n_qubits - 1), (0, 1)):
+        small = levels ** len(positions)
+        operator = rng.normal(size=(small, small)) + 1j * rng.normal(size=(small, small))
+        ket = rng.normal(size=dim) + 1j * rng.normal(size=dim)
+        layouts = Layouts(levels, n_qubits)
+        which = layouts.place(positions)
+        layout = _group_kernels.layout_of(layouts.table(), which)
+        found = ket.real.copy(), ket.imag.copy()
+        _gate_kernels.apply_narrow(found, layout, (operator.real.ravel().copy(), operator.imag.ravel().copy()), scratch)
+        assert found[0] + 1j * found[1] == pytest.approx(embed(operator, positions, levels, n_qubits) @ ket)
 
 
 @pytest.mark.parametrize("harmonics", [4, 5])

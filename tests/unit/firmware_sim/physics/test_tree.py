@@ -7,7 +7,6 @@ import pytest
 from scipy.stats import binom
 
 from firmware_sim.physics.gates import two_lowest
-from firmware_sim.physics.tree import Layouts
 from qctrl.errors import ResourceError
 
 ALARM = 1e-6
@@ -105,15 +104,3 @@ def test_memory_is_refused_before_it_is_taken(bench, chain3, layers):
     rig.engine._tree._limit_bytes = 27 * 32 * 16
     with pytest.raises(ResourceError, match="raise memory_mib"):
         rig.engine.play(rig.begin(20_000), lines, 0)
-
-
-def test_layouts_enumerate_every_row_once():
-    layouts = Layouts(3, 4)
-    for positions in ((0,), (3,), (1, 2), (0, 3), (0, 2, 3)):
-        layouts.place(positions)
-    offset_places, offsets, base_places, bases, inner, totals = layouts.table()
-    for k in range(5):
-        own = offsets[offset_places[k] : offset_places[k + 1]]
-        rows = own[:, None, None] + bases[base_places[k] : base_places[k + 1], None] + np.arange(inner[k])
-        assert np.array_equal(np.sort(rows.ravel()), np.arange(81))
-    assert totals[:3].tolist() == [0, 1, 2]

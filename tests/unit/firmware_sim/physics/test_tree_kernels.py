@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from firmware_sim.physics import _tree_kernels
+from firmware_sim.physics import _jump_kernels, _tree_kernels
 from firmware_sim.physics.columns import ground_columns
 from firmware_sim.physics.gates import Turning, make_gate
 from firmware_sim.physics.kraus import JumpSet
+from firmware_sim.physics.layouts import Layouts, Places
 from firmware_sim.physics.random import Draws, stream_key
 from firmware_sim.physics.segment_gates import Channel, SegmentGates
-from firmware_sim.physics.tree import Layouts, evolve_columns, write_staff
+from firmware_sim.physics.staff import write_staff
+from firmware_sim.physics.tree import evolve_columns
 from tests.reference import quantum_jumps as reference
 
 KEY = stream_key(11, 0, b"tree kernels")
@@ -62,8 +64,8 @@ def random_segment(rng, levels, n_qubits, angles):
     return SegmentGates(tuple(gates), tuple(channels), 2, 0.0, False, 0.0), reference.Step([(pair, whole)], turned)
 
 
-@pytest.mark.parametrize(("levels", "n_qubits"), [(3, 2), (2, 3)])
-def test_columns_are_shots_that_jump_one_by_one(pace, levels, n_qubits):
+@pytest.mark.parametrize(("levels", "n_qubits", "grouped"), [(3, 2, False), (2, 3, False), (2, 3, True)])
+def test_columns_are_shots_that_jump_one_by_one(pace, levels, n_qubits, grouped):
     rng = np.random.default_rng(levels)
     n_shots = 2000 if pace == "compiled" else 130
     angles = np.column_stack([rng.uniform(-3, 3, (4, n_qubits)), np.zeros(4)])
@@ -71,7 +73,10 @@ def test_columns_are_shots_that_jump_one_by_one(pace, levels, n_qubits):
     qubits = tuple(range(n_qubits))
     draws = Draws(KEY, BINDING, np.arange(50, 50 + n_shots, dtype=np.uint64))
     columns = ground_columns(levels, draws).extend(qubits, None, draws)
-    score = write_staff(segments, Layouts(levels, n_qubits), qubits).with_phases(angles)
+    places = Places(levels, n_qubits)
+    if grouped:
+        places.digits, places.inner = n_qubits - 1, Layouts(levels, n_qubits - 1)
+    score = write_staff(segments, places, qubits).with_phases(angles)
     found = evolve_columns(score, columns, draws, 1 << 30)
     expected = [
         reference.play(list(steps), levels, n_qubits, reference.uniforms(KEY, BINDING, 50 + shot))
@@ -108,10 +113,17 @@ def test_jumps_are_weighed_by_what_they_leave(pace, angle):
     layout = (np.arange(9), np.zeros(1, dtype=np.int64), 1)
     totals = np.indices((3, 3)).sum(axis=0).ravel()
     rho, work = np.empty((9, 9), dtype=complex), np.empty((9, 9), dtype=complex)
-    _tree_kernels.reduce(layout, (ket.real.copy(), ket.imag.copy()), rho)
+    _jump_kernels.reduce(layout, (ket.real.copy(), ket.imag.copy()), rho)
     assert rho == pytest.approx(np.outer(ket, ket.conj()))
     cumulative = np.empty(4)
     jumps = (np.array([0, 4]), kinds.operators, kinds.weights, kinds.keep[None], kinds.undo[None])
-    _tree_kernels.weigh(jumps, 0, angle, totals, rho, work, cumulative)
+    _jump_kernels.turned(rho, -angle, totals, work)
+    assert _jump_kernels.weigh(jumps, 0, work, 9, cumulative) == 4
     left = [reference.turn(jump, (angle, angle), 3) @ ket for jump in kinds.operators]
     assert cumulative == pytest.approx(np.cumsum([np.vdot(each, each).real for each in left]))
+
+
+@pytest.mark.parametrize("n", [1, 4, 27])
+def test_norms_are_summed_in_lanes(pace, n):
+    ket = random_matrix(np.random.default_rng(n), n)
+    assert _jump_kernels.squared_norm((ket.real.copy(), ket.imag.copy())) == pytest.approx(np.vdot(ket, ket).real)
