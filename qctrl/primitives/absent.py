@@ -7,11 +7,9 @@ from types import MappingProxyType
 from typing import Final
 
 _CHIP: Final = "the emulator plays the device itself: service.backend(name, noise=..., truth=...) chooses it"
-_NOT_BUILT: Final = "this release cannot do it; transpile with Qiskit's passes instead"
 
 SAMPLER: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "twirling": f"{_NOT_BUILT} (pauli_twirl_2q_gates), one pub per twirl",
         "experimental": "there is nothing experimental to switch on",
     }
 )

@@ -24,8 +24,9 @@ from qctrl.primitives.option_tree import make_options
 from qctrl.primitives.options import EstimatorOptions
 from qctrl.primitives.plan import Measurement, Plan, plan_pub
 from qctrl.primitives.pubs import decode_estimator_pubs, encode_pubs, flat_values
+from qctrl.primitives.randomizations import Randomizer, restore, store
 from qctrl.primitives.session import Mode, Session, resolve_mode
-from qctrl.primitives.submission import submit, to_request
+from qctrl.primitives.submission import job_seed, submit, to_request
 from qctrl.primitives.tasks import Placement, Task, TaskResult, build_works, gather
 from qctrl.provider import Backend
 from qctrl.readout import to_bit_array
@@ -47,7 +48,7 @@ class EstimatorV2(BaseEstimatorV2):
         backend: A backend of ``ProviderService``.
         options: Tree of options, or nested dicts: ``default_precision`` or ``default_shots``,
             ``resilience_level`` or ``resilience.measure_mitigation``, ``max_execution_time`` (s),
-            ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``dynamical_decoupling``,
+            ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``dynamical_decoupling``, ``twirling``,
             ``simulator.seed_simulator``, ``environment.job_tags``.
         mode: A backend, session or batch, for code that was written for another provider; inside the context
             of a session it may be left out.
@@ -112,11 +113,13 @@ class EstimatorV2(BaseEstimatorV2):
             self._backend.check(pub.circuit)
         mitigation = self._mitigation(coerced)
         tasks = [task for index, pub in enumerate(coerced) for task in _tasks(index, pub, mitigation)]
+        randomizer = Randomizer(self._options.twirling, job_seed(self._options, self._backend))
+        tasks, randomizations = randomizer.spread(tasks)
         compile_options = self._options.dynamical_decoupling.compile_options()
         works, placements = build_works(
             tasks, partial(self._backend.compile, options=compile_options), self._backend.structural_parameters
         )
-        blob = encode_pubs(coerced)
+        blob = store(randomizations, encode_pubs(coerced))
         blob.document["assignments"] = mitigation.to_document()
         request = to_request("estimator", works, placements, blob, self._options)
         return Job(
@@ -174,7 +177,9 @@ def pub_results(pubs: Sequence[EstimatorPub], blob: Blob, works: Sequence[WorkRe
     mitigation = Mitigation.from_document(blob.document.get("assignments", {}))
     placements = [Placement.from_document(each) for each in blob.document["placements"]]
     plans = [plan_pub(pub, mitigation) for pub in pubs]
-    gathered = iter(gather(sum(len(plan.measurements) for plan in plans), placements, works))
+    n_tasks = sum(len(plan.measurements) for plan in plans)
+    spread = zip(gather(n_tasks, placements, works), restore(blob, n_tasks), strict=True)
+    gathered = iter([None if part is None else each.merged(part) for part, each in spread])
     results: list[PubResult | None] = []
     for pub, plan in zip(pubs, plans, strict=True):
         parts = [next(gathered) for _ in plan.measurements]

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from qctrl.primitives import absent
 from qctrl.primitives.option_tree import Options, Rule, finite, positive_integer, seed, whole
-from qctrl.primitives.suppression import DynamicalDecouplingOptions
+from qctrl.primitives.suppression import DynamicalDecouplingOptions, TwirlingOptions
 
 MEAS_TYPES = ("classified", "kerneled", "avg_kerneled", "classified+kerneled")
 
@@ -88,6 +88,7 @@ class SamplerOptions(Options):
     """Longest time on the device, in seconds; a job that takes longer is stopped and has no result."""
     execution: SamplerExecutionOptions = field(default_factory=SamplerExecutionOptions)
     dynamical_decoupling: DynamicalDecouplingOptions = field(default_factory=DynamicalDecouplingOptions)
+    twirling: TwirlingOptions = field(default_factory=TwirlingOptions)
     simulator: SimulatorOptions = field(default_factory=SimulatorOptions)
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
 
@@ -126,6 +127,7 @@ class EstimatorOptions(Options):
     """Longest time on the device, in seconds; a job that takes longer is stopped and has no result."""
     execution: ExecutionOptions = field(default_factory=ExecutionOptions)
     dynamical_decoupling: DynamicalDecouplingOptions = field(default_factory=DynamicalDecouplingOptions)
+    twirling: TwirlingOptions = field(default_factory=TwirlingOptions)
     simulator: SimulatorOptions = field(default_factory=SimulatorOptions)
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
 

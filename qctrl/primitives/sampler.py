@@ -17,9 +17,10 @@ from qctrl.primitives.job import Job, Recipe
 from qctrl.primitives.option_tree import make_options
 from qctrl.primitives.options import SamplerOptions
 from qctrl.primitives.pubs import decode_sampler_pubs, encode_pubs, flat_values
+from qctrl.primitives.randomizations import Randomizer, restore, store
 from qctrl.primitives.session import Mode, Session, resolve_mode
 from qctrl.primitives.spans import execution_spans
-from qctrl.primitives.submission import submit, to_request
+from qctrl.primitives.submission import job_seed, submit, to_request
 from qctrl.primitives.tasks import Placement, Task, TaskResult, build_works, gather
 from qctrl.protocol import CaptureMode
 from qctrl.provider import Backend
@@ -42,7 +43,8 @@ class SamplerV2(BaseSamplerV2):
     Args:
         backend: A backend of ``ProviderService``.
         options: Tree of options, or nested dicts: ``default_shots``, ``max_execution_time`` (s),
-            ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``execution.meas_type``, ``dynamical_decoupling``,
+            ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``execution.meas_type``
+            ``dynamical_decoupling``, ``twirling``,
             ``simulator.seed_simulator``, ``environment.job_tags``.
         mode: A backend, session or batch, for code that was written for another provider; inside the context
             of a session it may be left out.
@@ -112,11 +114,14 @@ class SamplerV2(BaseSamplerV2):
             )
             for index, pub in enumerate(coerced)
         ]
+        randomizer = Randomizer(self._options.twirling, job_seed(self._options, self._backend))
+        tasks, randomizations = randomizer.spread(tasks)
         compile_options = self._options.dynamical_decoupling.compile_options()
         works, placements = build_works(
             tasks, partial(self._backend.compile, options=compile_options), self._backend.structural_parameters
         )
-        request = to_request("sampler", works, placements, encode_pubs(coerced), self._options)
+        blob = store(randomizations, encode_pubs(coerced))
+        request = to_request("sampler", works, placements, blob, self._options)
         return Job(
             submit(request, self._backend, self._session), RECIPE, lambda backend=self._backend: backend, coerced
         )
@@ -130,6 +135,11 @@ class SamplerV2(BaseSamplerV2):
                 stacklevel=3,
             )
         registers = _registers(pub)
+        if self._options.twirling.enable_measure and self._options.execution.meas_type != "classified":
+            raise ValueError(
+                f"twirling.enable_measure inverts bits, and meas_type is {self._options.execution.meas_type!r}, IQ "
+                "points; choose 'classified', or do not twirl measurements"
+            )
         if self._options.execution.meas_type == "classified+kerneled":
             _check_points_names(registers)
         check_register_names(registers)
@@ -156,9 +166,10 @@ def assemble(pubs: Sequence[SamplerPub], blob: Blob, result: JobResult) -> Primi
     """Return the result of a sampler job from its pubs, its stored blob and the raw result."""
     placements = _placements(blob)
     shapes = [(*pub.parameter_values.shape, pub.shots or 0) for pub in pubs]
+    draws = [each.n_draws for each in restore(blob, len(pubs))]
     return PrimitiveResult(
         [each for each in pub_results(pubs, blob, result.works) if each is not None],
-        metadata={"version": 2, "execution": {"execution_spans": execution_spans(shapes, placements, result)}},
+        metadata={"version": 2, "execution": {"execution_spans": execution_spans(shapes, placements, result, draws)}},
     )
 
 
@@ -168,7 +179,10 @@ def pub_results(
     """Return the result of each pub, of as many shots as there are; ``None`` while there is none."""
     meas_type = blob.document["options"]["execution"]["meas_type"]
     parts = gather(len(pubs), _placements(blob), works)
-    return [None if part is None else _pub_result(pub, part, meas_type) for pub, part in zip(pubs, parts, strict=True)]
+    return [
+        None if part is None else _pub_result(pub, randomization.merged(part), meas_type)
+        for pub, part, randomization in zip(pubs, parts, restore(blob, len(pubs)), strict=True)
+    ]
 
 
 def _placements(blob: Blob) -> list[Placement]:

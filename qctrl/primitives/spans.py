@@ -134,14 +134,18 @@ class ExecutionSpans(Sequence[ExecutionSpan]):
 
 
 def execution_spans(
-    shapes: Sequence[tuple[int, ...]], placements: Sequence[Placement], result: JobResult
+    shapes: Sequence[tuple[int, ...]],
+    placements: Sequence[Placement],
+    result: JobResult,
+    draws: Sequence[int] | None = None,
 ) -> ExecutionSpans:
     """Return when the shots of each pub were taken.
 
     Args:
         shapes: Shape of each pub's values, and its shots.
-        placements: The pub and the parameter sets of each work.
+        placements: The pub and the bindings of each work.
         result: The raw result of the job.
+        draws: Into how many bindings the shots of each parameter set of each pub were spread; ``None`` is one.
     """
     return ExecutionSpans(
         ExecutionSpan(
@@ -149,9 +153,37 @@ def execution_spans(
             stop=_EPOCH + timedelta(microseconds=stop_us),
             pub_idx=placement.task,
             shape=shapes[placement.task],
-            rows=placement.rows[first : first + bindings],
-            shots=slice(first_shot, first_shot + shots),
+            rows=rows,
+            shots=taken,
         )
         for placement, work in zip(placements, result.works, strict=True)
         for first, bindings, first_shot, shots, start_us, stop_us in work.spans.tolist()
+        for rows, taken in _rectangles(
+            placement.rows[first : first + bindings],
+            slice(first_shot, first_shot + shots),
+            (1 if draws is None else draws[placement.task], work.bits.shape[1], shapes[placement.task][-1]),
+        )
     )
+
+
+def _rectangles(
+    bindings: tuple[int, ...], shots: slice, spread: tuple[int, int, int]
+) -> list[tuple[tuple[int, ...], slice]]:
+    """Return parameter sets with the shots that bindings took of them; ``spread`` is draws, shots of each, and all."""
+    n_draws, each, total = spread
+    if n_draws == 1:
+        return [(bindings, shots)]
+    pieces: dict[int, list[slice]] = {}
+    for binding in bindings:
+        row, draw = divmod(binding, n_draws)
+        begin, end = draw * each + shots.start, min(draw * each + shots.stop, total)
+        taken = pieces.setdefault(row, [])
+        if taken and taken[-1].stop == begin:
+            taken[-1] = slice(taken[-1].start, end)
+        elif begin < end:
+            taken.append(slice(begin, end))
+    alike: dict[tuple[int, int], list[int]] = {}
+    for row, taken in pieces.items():
+        for part in taken:
+            alike.setdefault((part.start, part.stop), []).append(row)
+    return [(tuple(rows), slice(*ends)) for ends, rows in alike.items()]

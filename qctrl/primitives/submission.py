@@ -47,6 +47,14 @@ def to_request(
     )
 
 
+def job_seed(options: SamplerOptions | EstimatorOptions, backend: Backend) -> int | None:
+    """Return the seed of a job's random numbers, on the host as in the emulator; ``None`` if nobody gave one."""
+    own = options.simulator.seed_simulator
+    if own is not None or backend.emulation is None:
+        return own
+    return backend.emulation.seed
+
+
 def submit(request: Request, backend: Backend, session: Session | None) -> JobHandle:
     """Submit a request, in a session if there is one."""
     if session is None:

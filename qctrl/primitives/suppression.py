@@ -1,4 +1,4 @@
-"""Options against errors that act before the shots are taken: decoupling of idle qubits."""
+"""Options against errors that act while shots are taken: decoupling and twirling."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from qctrl.compiler import CompileOptions, Decoupling
-from qctrl.primitives.option_tree import Options, Rule
+from qctrl.primitives.option_tree import Options, Rule, positive_integer
 
 SEQUENCES = ("XX", "XpXm", "XY4")
 
@@ -51,3 +51,38 @@ class DynamicalDecouplingOptions(Options):
         slack: Any = self.extra_slack_distribution
         method: Any = self.scheduling_method
         return CompileOptions(method=method, decoupling=Decoupling(sequence, slack, self.skip_reset_qubits))
+
+
+_COUNT = Rule(lambda value: value == "auto" or positive_integer(value), "a whole number, at least 1, or 'auto'")
+
+
+@dataclass
+class TwirlingOptions(Options):
+    """Random Paulis that turn coherent errors into random ones; all draws are bindings of one program."""
+
+    enable_gates: bool = False
+    """Twirl gates of two qubits, also in control flow."""
+    enable_measure: bool = False
+    """Twirl measurements whose bits the circuit does not read; the bits of results are put right again."""
+    num_randomizations: int | str = "auto"
+    """Draws for every parameter point; ``auto`` gives 32 or fewer, of 64 shots or more."""
+    shots_per_randomization: int | str = "auto"
+    """Shots of each draw; ``auto`` gives the shots of the pub, spread evenly. Results have the pub's shots."""
+    strategy: str = "active"
+    """Which qubits are twirled: ``active``, those of the gates."""
+
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "enable_gates": FLAG,
+        "enable_measure": FLAG,
+        "num_randomizations": _COUNT,
+        "shots_per_randomization": _COUNT,
+        "strategy": Rule(
+            lambda value: value == "active",
+            "'active': qubits that wait beside a gate are not twirled; dynamical_decoupling is for them",
+        ),
+    }
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether anything is twirled."""
+        return self.enable_gates or self.enable_measure

@@ -34,6 +34,13 @@ def test_attributes_dicts_and_the_constructor_set_the_same():
             "scheduling_method": "alap",
             "skip_reset_qubits": False,
         },
+        "twirling": {
+            "enable_gates": False,
+            "enable_measure": False,
+            "num_randomizations": "auto",
+            "shots_per_randomization": "auto",
+            "strategy": "active",
+        },
         "simulator": {"seed_simulator": None},
         "environment": {"job_tags": None},
         "max_execution_time": None,
@@ -68,7 +75,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(given, message):
 @pytest.mark.parametrize(
     ("cls", "path", "message"),
     [
-        (SamplerOptions, "twirling.enable_gates", "pauli_twirl_2q_gates"),
+        (SamplerOptions, "experimental.fast", "there is nothing experimental to switch on"),
         (SamplerOptions, "environment.log_level", "EnvironmentOptions has no option 'log_level'; .*logging"),
         (SamplerOptions, "environment.callback", r"use job\.on_progress"),
         (SamplerOptions, "simulator.noise_model", "the emulator plays the device itself"),
@@ -117,6 +124,9 @@ def test_trees_can_be_copied_and_pickled():
         {"execution": {"init_qubits": False}},
         {"execution": {"meas_type": "raw"}},
         {"dynamical_decoupling": {"enable": 1}},
+        {"twirling": {"num_randomizations": 0}},
+        {"twirling": {"shots_per_randomization": "many"}},
+        {"twirling": {"strategy": "all"}},
         {"dynamical_decoupling": {"sequence_type": "XY8"}},
         {"dynamical_decoupling": {"extra_slack_distribution": "end"}},
         {"dynamical_decoupling": {"scheduling_method": "soon"}},

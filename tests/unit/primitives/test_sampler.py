@@ -345,3 +345,29 @@ def test_pubs_with_delays_of_their_own_keep_their_programs(backend, sampler):
         ready.append(isa(backend, circuit))
     result = sampler.run([(circuit, [[400.0]]) for circuit in ready * 3], shots=5).result()
     assert [each.data.meas.get_counts(0) for each in result] == [{"0": 5}, {"1": 5}] * 3
+
+
+@pytest.mark.parametrize("what", [{"enable_gates": True}, {"enable_measure": True}])
+def test_twirls_are_bindings_of_one_program_and_leave_the_counts(backend, what):
+    """Seed 20; false alarm 1e-6."""
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.rx(Parameter("a"), 0)
+    circuit.rz(Parameter("b"), 0)
+    circuit.h(0)
+    values = [[0.4, 1.0], [2.0, -0.3]]
+    sampler = SamplerV2(backend, {"twirling": {**what, "num_randomizations": 7}})
+    result = sampler.run([(isa(backend, circuit.measure_all(inplace=False)), values, 1000)]).result()
+    (work,) = backend.runner.specs[-1].works
+    assert (work.n_bindings, work.shots) == (14, 143)
+    for row, point in enumerate(values):
+        counts = result[0].data.meas[row].get_counts()
+        assert sum(counts.values()) == 1000
+        assert_samples(counts, Statevector(circuit.assign_parameters(point)).probabilities_dict(), 1000)
+
+
+def test_points_of_twirled_measurements_are_refused(backend):
+    options = {"twirling": {"enable_measure": True}, "execution": {"meas_type": "kerneled"}}
+    with pytest.raises(ValueError, match=r"twirling\.enable_measure inverts bits, and meas_type is 'kerneled'"):
+        SamplerV2(backend, options).run([isa(backend, bell())])

@@ -56,3 +56,12 @@ def test_spans_are_a_sequence_that_filters_and_sorts(spans):
     assert hash(backwards.sort()) == hash(spans)
     assert isinstance(spans[0], ExecutionSpan)
     assert repr(ExecutionSpans([])) == "ExecutionSpans([])"
+
+
+def test_shots_of_twirls_are_those_of_their_points():
+    """Two points of 5 shots, three twirls of two shots each, cut into four chunks."""
+    chunks = work((0, 4, 0, 1, 0, 1), (0, 4, 1, 1, 1, 2), (4, 2, 0, 2, 2, 3))
+    chunks = WorkResult(np.zeros((6, 2, 1), np.uint8), spans=chunks.spans)
+    spans = execution_spans([(2, 5)], [Placement(0, tuple(range(6)), {})], JobResult((chunks,)), [3])
+    assert sum(span.mask(0).astype(int) for span in spans).tolist() == np.ones((2, 5)).tolist()
+    assert (spans[-1].rows, spans[-1].shots) == ((1,), slice(2, 5))
