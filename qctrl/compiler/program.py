@@ -77,7 +77,7 @@ class CompiledProgram(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
     def resources(self) -> Resources:
         """Return what the program takes of the sequencer's memories, and of each port."""
-        return count_resources(self.program, self.setup, self.interface.structure)
+        return count_resources(self.program, self.setup, self.interface)
 
     def bind(self, values: ArrayLike) -> Patch:
         """Return the words for parameter values of shape ``(*shape, n_parameters)``.

@@ -10,6 +10,7 @@ import numpy as np
 from qctrl.protocol import CAPTURE, EVENT, FRAME, EventOp, limits
 
 if TYPE_CHECKING:
+    from qctrl.ir.interface import Interface
     from qctrl.protocol import Program, Setup
 
 _WORD_BYTES: Final = 4
@@ -44,6 +45,8 @@ class Resources:
 
     memories: tuple[Use, ...]
     ports: tuple[PortUse, ...]
+    parameters: tuple[str, ...] = ()
+    """Parameters that are bound without compiling again."""
     structure: tuple[str, ...] = ()
     """Arguments for whose values the program was compiled: another value is another program."""
 
@@ -55,12 +58,13 @@ class Resources:
             f"{use.envelope_samples} samples, {use.words} words"
             for use in self.ports
         ]
+        lines += [f"bound without compiling again: {', '.join(self.parameters)}"] if self.parameters else []
         lines += [f"compiled for {each}; another value is another program" for each in self.structure]
         return "\n".join(lines)
 
 
-def count_resources(program: Program, setup: Setup, structure: tuple[str, ...] = ()) -> Resources:
-    """Return what a program takes; ``structure`` says for which arguments it was compiled."""
+def count_resources(program: Program, setup: Setup, interface: Interface) -> Resources:
+    """Return what a program takes; ``interface`` says what is bound later, and for which arguments it was compiled."""
     memories = (
         Use("frames", len(program.frames), limits.MAX_FRAMES),
         Use("events", len(program.events), limits.MAX_EVENTS),
@@ -77,7 +81,7 @@ def count_resources(program: Program, setup: Setup, structure: tuple[str, ...] =
     )
     port_of = program.frames["port"][program.events["frame"]]
     used = tuple(_port_use(program, setup, number, port_of == number) for number in np.unique(port_of).tolist())
-    return Resources(memories, used, structure)
+    return Resources(memories, used, interface.parameters, interface.structure)
 
 
 def _port_use(program: Program, setup: Setup, number: int, mine: np.ndarray) -> PortUse:

@@ -292,10 +292,14 @@ class Backend(BackendV2):
         """
         check_isa(circuit, self.target, device=self.calibration.name)
 
-    def structural_parameters(self, circuit: QuantumCircuit) -> frozenset[Any]:
-        """Return the parameters of a circuit whose values change the structure of its program.
+    def structural_parameters(self, circuit: QuantumCircuit) -> dict[Any, str]:
+        """Return the parameters of a circuit whose values change the structure of its program, each with the reason.
 
-        They must be bound before compiling; primitives compile one program for each of their distinct values.
+        They must be bound before compiling; primitives compile one program for each of their distinct values. All
+        others are bound without compiling again.
+
+        Args:
+            circuit: An ISA circuit.
         """
         return structural_of(circuit, self.custom_gates)
 

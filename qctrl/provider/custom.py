@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import ControlFlowOp, Instruction, Parameter, ParameterExpression, get_control_flow_name_mapping
+from qiskit.circuit import ControlFlowOp, Instruction, Parameter, get_control_flow_name_mapping
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.transpiler import InstructionProperties, Target
 
@@ -74,8 +74,8 @@ def add_custom_gates(target: Target, gates: CustomGates, calibration: Calibratio
         target.add_instruction(Instruction(name, len(gate.qubits), gate.n_captures, params), properties)
 
 
-def structural_of(circuit: QuantumCircuit, gates: CustomGates) -> frozenset[Any]:
-    """Return the parameters of a circuit whose values change what is played when.
+def structural_of(circuit: QuantumCircuit, gates: CustomGates) -> dict[Any, str]:
+    """Return the parameters of a circuit whose values change what is played when, each with the first reason.
 
     Those are parameters in lengths of delays, and in durations and envelopes of custom gates.
 
@@ -84,28 +84,34 @@ def structural_of(circuit: QuantumCircuit, gates: CustomGates) -> frozenset[Any]
         gates: Custom gates of its backend.
     """
     walked = {"delay", *get_control_flow_name_mapping(), *(name for name, _ in gates)}
-    if walked.isdisjoint(circuit.count_ops()):
-        return frozenset()
-    by_gate = {key: structural_parameters(gate) for key, gate in gates.items()}
+    if circuit.num_parameters == 0 or walked.isdisjoint(circuit.count_ops()):
+        return {}
+    by_gate = {
+        key: {index: gate.parameters[index] for index in structural_parameters(gate)} for key, gate in gates.items()
+    }
     qubits = {qubit: index for index, qubit in enumerate(circuit.qubits)}
-    return frozenset(
-        parameter
-        for expression in _structural(circuit, qubits, by_gate)
-        if isinstance(expression, ParameterExpression)
-        for parameter in expression.parameters
-    )
+    found: dict[Any, str] = {}
+    for expression, why in _structural(circuit, qubits, by_gate):
+        for parameter in sorted(getattr(expression, "parameters", ()), key=lambda each: each.name):
+            found.setdefault(parameter, why)
+    # Parameters of loops are unrolled: nobody binds them.
+    return {parameter: found[parameter] for parameter in circuit.parameters if parameter in found}
 
 
 def _structural(
-    circuit: Any, qubits: dict[Any, int], by_gate: dict[tuple[str, tuple[int, ...]], frozenset[int]]
-) -> Iterator[Any]:
+    circuit: Any, qubits: dict[Any, int], by_gate: dict[tuple[str, tuple[int, ...]], dict[int, str]]
+) -> Iterator[tuple[Any, str]]:
+    """Yield each number that changes the structure, and what it is."""
     for instruction in circuit.data:
-        name = instruction.name
+        name, on = instruction.name, tuple(qubits[qubit] for qubit in instruction.qubits)
         if name == "delay":
-            yield instruction.operation.params[0]
+            yield instruction.operation.params[0], f"length of the delay on qubits {on}"
             continue
-        on = tuple(qubits[qubit] for qubit in instruction.qubits)
-        yield from (instruction.operation.params[index] for index in by_gate.get((name, on), ()))
+        for index, argument in by_gate.get((name, on), {}).items():
+            yield (
+                instruction.operation.params[index],
+                f"{argument} of {name} on qubits {on}, a length or an edge of a pulse",
+            )
         if isinstance(instruction.operation, ControlFlowOp):
             for block in instruction.operation.blocks:
                 yield from _structural(block, dict(zip(block.qubits, on, strict=True)), by_gate)

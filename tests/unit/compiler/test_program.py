@@ -49,6 +49,8 @@ def test_resources_count_memories_and_ports():
     assert all(use.need <= use.have for use in resources.memories)
     assert "q0.drive: 2 plays, 0 captures, 1 frames, 24 samples, 44 words" in resources.text()
     assert "parameter rows: 2 of 1048576" in resources.text()
+    assert resources.parameters == parametric().parameters
+    assert f"bound without compiling again: {', '.join(resources.parameters)}" in resources.text()
 
 
 def test_samples_depend_on_the_values():

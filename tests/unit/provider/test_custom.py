@@ -60,8 +60,11 @@ def test_a_duration_that_depends_on_an_argument_is_unknown(plain):
     circuit = QuantumCircuit(2)
     circuit.append(Instruction("long", 1, 0, [T]), [1])
     circuit.delay(A, 0, unit="dt")
-    assert made.structural_parameters(circuit) == {A, T}
-    assert plain.structural_parameters(QuantumCircuit(2)) == frozenset()
+    assert made.structural_parameters(circuit) == {
+        A: "length of the delay on qubits (0,)",
+        T: f"{T.name} of long on qubits (1,), in a length or an envelope",
+    }
+    assert plain.structural_parameters(QuantumCircuit(2)) == {}
 
 
 def test_structural_parameters_are_found_in_bodies(plain):
@@ -72,7 +75,14 @@ def test_structural_parameters_are_found_in_bodies(plain):
     with circuit.if_test((0, 1)):
         circuit.x(0)
     circuit.if_test((circuit.clbits[0], 1), body, [1, 0], [])
-    assert made.structural_parameters(circuit) == {T}
+    assert list(made.structural_parameters(circuit)) == [T]
+
+
+def test_the_parameter_of_a_loop_is_nobodys_to_bind(plain):
+    circuit = QuantumCircuit(1)
+    with circuit.for_loop(range(3)) as k:
+        circuit.delay(8 * k + A, 0, unit="dt")
+    assert list(plain.structural_parameters(circuit)) == [A]
 
 
 def test_copies_and_pickled_targets_keep_the_gate(lab):
