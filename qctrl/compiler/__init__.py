@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qctrl.compiler.assemble import assemble
 from qctrl.compiler.bind import bind
+from qctrl.compiler.blame import blame
 from qctrl.compiler.cache import CacheStats, CompileCache
 from qctrl.compiler.compile_options import DEFAULT, CompileOptions, Decoupling
 from qctrl.compiler.custom_gates import make_gate, structural_parameters
@@ -26,6 +27,7 @@ __all__ = [
     "Use",
     "assemble",
     "bind",
+    "blame",
     "check_gate",
     "compile_circuit",
     "compile_many",

@@ -8,6 +8,7 @@ import numpy as np
 
 from qctrl.compiler import _pack_kernels
 from qctrl.compiler.block_lengths import block_lengths, tick_ratio
+from qctrl.compiler.duty import PlayOwners
 from qctrl.compiler.open_peaks import peak_bounds
 from qctrl.compiler.open_values import bind_values, play_rows, retunes
 from qctrl.compiler.overflow import check_memories, n_events
@@ -15,7 +16,7 @@ from qctrl.compiler.peaks import check_peaks
 from qctrl.compiler.port_bounds import port_bounds
 from qctrl.compiler.program import CompiledProgram
 from qctrl.compiler.rack import open_rows, rack_of, wire
-from qctrl.errors import ResourceError, TimingError
+from qctrl.errors import TimingError
 from qctrl.protocol import BLOCK, CAPTURE, EVENT, EventOp, Program
 from qctrl.units import gain_word
 
@@ -66,8 +67,9 @@ def assemble(pulses: PulseProgram, setup: Setup) -> CompiledProgram:
         discriminators=wired.discriminators,
         rows=open_rows(len(pulses.rows), [value.kind for value in pulses.values]),
     )
-    if rack.has_duties:
-        _check_loops(program, pulses, rack, wired, ratio)
+    owners = PlayOwners(pulses.plays, wired.frame_port, ratio) if rack.has_duties else None
+    if owners is not None:
+        owners.check(program, setup, None)
     return CompiledProgram(
         program=program,
         setup=setup,
@@ -77,19 +79,8 @@ def assemble(pulses: PulseProgram, setup: Setup) -> CompiledProgram:
         values=bind_values(pulses, rack, wired, table) if pulses.values else (),
         bounds=bounds,
         angles=pulses.angles,
+        owners=owners,
     )
-
-
-def _check_loops(program: Program, pulses: PulseProgram, rack: Rack, wired: Wired, ratio: int) -> None:
-    """Refuse a program that keeps a port on for too long however long the repetition delay is; see ``find_overuse``."""
-    from qctrl.signal.duty import find_overuse  # most racks have no such limit
-
-    found = find_overuse(program, rack.setup, None)
-    if found is not None:
-        plays = pulses.plays
-        there = (plays["block"] == found.block) & (plays["start_ticks"] * ratio == found.start_ticks)
-        there &= wired.frame_port[plays["frame"]] == found.port
-        raise ResourceError(found.text, instruction=int(plays["source"][there][0]))
 
 
 def _packed(

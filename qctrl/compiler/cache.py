@@ -170,4 +170,5 @@ def _size_bytes(compiled: CompiledProgram) -> int:
     packed += program.blocks.nbytes + program.rows.nbytes + compiled.rows.nbytes
     n_objects = len(compiled.values) + len(compiled.expressions)
     bounds = sum([each.fixed.nbytes + each.share.nbytes for each in compiled.bounds]) if compiled.bounds else 0
+    packed += 0 if compiled.owners is None else compiled.owners.plays.nbytes
     return packed + min(packed, _KEPT_BYTES) + bounds + _OBJECTS_BYTES + _PER_OBJECT_BYTES * n_objects

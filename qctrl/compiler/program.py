@@ -10,10 +10,12 @@ import numpy as np
 from qctrl.compiler.bind import bind
 from qctrl.compiler.resources import Resources, count_resources
 from qctrl.errors import CompileError
+from qctrl.units import to_ticks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from qctrl.compiler.duty import PlayOwners
     from qctrl.compiler.open_peaks import PeakBound
     from qctrl.compiler.open_values import BoundValue
     from qctrl.ir.angle_bound import AngleBound
@@ -41,6 +43,8 @@ class CompiledProgram(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """What ports may reach where open amplitudes overlap other plays."""
     angles: tuple[AngleBound, ...] = ()
     """Bounds of the open angles of fractional gates."""
+    owners: PlayOwners | None = None
+    """Whose plays they are, on a rack that limits how long a port plays."""
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -86,6 +90,20 @@ class CompiledProgram(msgspec.Struct, frozen=True, eq=False, kw_only=True):
             CompileError: The shape is wrong, or a value or an angle is not finite.
         """
         return bind(self, values)
+
+    def check_duty(self, rep_delay_s: float) -> None:
+        """Refuse to play a program that keeps a port on for too much of the time.
+
+        Args:
+            rep_delay_s: Silence behind every shot, in s.
+
+        Raises:
+            ResourceError: A port would play for more than its part of the time.
+            TimingError: The delay is not a whole number of ticks.
+        """
+        if self.owners is not None:
+            rep_delay_ticks = to_ticks(rep_delay_s, self.setup.tick_s, what="rep_delay")
+            self.owners.check(self.program, self.setup, rep_delay_ticks)
 
     def samples(self, port: str, values: ArrayLike | None = None) -> NDArray[np.complex128 | np.float64]:
         """Return the samples of one port over a shot, as its DAC gets them.

@@ -117,9 +117,10 @@ class SamplerV2(BaseSamplerV2):
         randomizer = Randomizer(self._options.twirling, job_seed(self._options, self._backend))
         tasks, randomizations = randomizer.spread(tasks)
         compile_options = self._options.dynamical_decoupling.compile_options()
-        works, placements = build_works(
-            tasks, partial(self._backend.compile, options=compile_options), self._backend.structural_parameters
+        compiler = partial(
+            self._backend.compile, options=compile_options, rep_delay_s=self._options.execution.rep_delay or 0.0
         )
+        works, placements = build_works(tasks, compiler, self._backend.structural_parameters)
         blob = store(randomizations, encode_pubs(coerced))
         request = to_request("sampler", works, placements, blob, self._options)
         return Job(

@@ -20,6 +20,7 @@ from qctrl.compiler import (
     CompileCache,
     CompiledProgram,
     CompileOptions,
+    blame,
     check_gate,
     compile_circuit,
     make_gate,
@@ -304,25 +305,35 @@ class Backend(BackendV2):
         return structural_of(circuit, self.custom_gates)
 
     @overload
-    def compile(self, circuits: QuantumCircuit, options: CompileOptions = ...) -> CompiledProgram: ...
+    def compile(
+        self, circuits: QuantumCircuit, options: CompileOptions = ..., *, rep_delay_s: float | None = ...
+    ) -> CompiledProgram: ...
 
     @overload
-    def compile(self, circuits: Sequence[QuantumCircuit], options: CompileOptions = ...) -> list[CompiledProgram]: ...
+    def compile(
+        self, circuits: Sequence[QuantumCircuit], options: CompileOptions = ..., *, rep_delay_s: float | None = ...
+    ) -> list[CompiledProgram]: ...
 
     def compile(
-        self, circuits: QuantumCircuit | Sequence[QuantumCircuit], options: CompileOptions = DEFAULT
+        self,
+        circuits: QuantumCircuit | Sequence[QuantumCircuit],
+        options: CompileOptions = DEFAULT,
+        *,
+        rep_delay_s: float | None = None,
     ) -> CompiledProgram | list[CompiledProgram]:
         """Return the packed program of a circuit, or of each circuit of a list; see ``compile_cache``.
 
         Args:
             circuits: ISA circuits.
             options: How they are scheduled, and what idle qubits do.
+            rep_delay_s: Silence behind every shot, which limits for how much of the time ports may play; ``None`` if
+                it is not known yet.
 
         Raises:
             CompileError: The circuit cannot run on this device.
         """
         if not isinstance(circuits, QuantumCircuit):
-            return [self.compile(circuit, options) for circuit in circuits]
+            return [self.compile(circuit, options, rep_delay_s=rep_delay_s) for circuit in circuits]
         try:
             made = compile_circuit(
                 circuits, self.calibration, self.setup, self.custom_gates, options=options, cache=self.compile_cache
@@ -334,6 +345,11 @@ class Backend(BackendV2):
         if not (self._device.has_branches or made.program.is_straight):
             # The compiler does not know the rack; its Target does.
             self.check(circuits)
+        if rep_delay_s is not None:
+            try:
+                made.check_duty(rep_delay_s)
+            except CompileError as error:
+                raise blame(error, circuits) from error
         return made
 
     def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> RunJob:  # pyright: ignore[reportIncompatibleMethodOverride] Qiskit declares no result

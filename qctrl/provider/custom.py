@@ -110,7 +110,7 @@ def _structural(
         for index, argument in by_gate.get((name, on), {}).items():
             yield (
                 instruction.operation.params[index],
-                f"{argument} of {name} on qubits {on}, a length or an edge of a pulse",
+                f"{argument} of {name} on qubits {on}, in a length or an envelope",
             )
         if isinstance(instruction.operation, ControlFlowOp):
             for block in instruction.operation.blocks:

@@ -144,7 +144,7 @@ def submit_circuits(backend: Backend, circuits: Sequence[QuantumCircuit], option
                 "assign_parameters first, or give the values to SamplerV2"
             )
         backend.check(circuit)
-    programs = backend.compile(circuits)
+    programs = backend.compile(circuits, rep_delay_s=checked.rep_delay or 0.0)
     works = tuple(
         Work(
             program=program.program,

@@ -4,10 +4,12 @@ Programs are compiled for real; the runner looks up, by hash, which circuit each
 Aer sample it. Nothing below the runner is used.
 """
 
+import dataclasses
 import hashlib
 import threading
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit_aer import AerSimulator
@@ -131,22 +133,25 @@ def _clouds(work, bits):
 class IdealBackend(Backend):
     """The real backend, but for telling the runner what it compiles."""
 
-    def compile(self, circuits, options=DEFAULT):
+    def compile(self, circuits, options=DEFAULT, *, rep_delay_s=None):
         if not isinstance(circuits, QuantumCircuit):
-            return [self.compile(circuit, options) for circuit in circuits]
-        compiled = super().compile(circuits, options)
+            return [self.compile(circuit, options, rep_delay_s=rep_delay_s) for circuit in circuits]
+        compiled = super().compile(circuits, options, rep_delay_s=rep_delay_s)
         self.runner.circuits[compiled.program.hash] = circuits
         return _Recorded(compiled, self.runner.values)
 
 
-def ideal_backend(name, path, *, seed=1, emulation=None, calibration="nominal", misread=False):
+def ideal_backend(name, path, *, seed=1, emulation=None, calibration="nominal", misread=False, changes=None):
     """Return an ideal backend of a shipped device that stores its jobs in ``path``.
 
     With ``misread``, bits are flipped as the assignment matrices of the calibration say, on circuits whose qubit k
-    is measured into bit k.
+    is measured into bit k. ``changes`` are fields of all drive ports.
     """
     calibration = load(_ROOT / "calibrations" / name / f"{calibration}.yaml")
     setup = build_setup(calibration, load_rack(_ROOT / "configs" / "emulator.yaml").wiring(name))
+    if changes:
+        ports = [msgspec.structs.replace(port, **changes) if "drive" in port.name else port for port in setup.ports]
+        setup = dataclasses.replace(setup, ports=tuple(ports))
     jobs = Jobs(JobStore(path))
     runner = IdealRunner(calibration if misread else None)
     return IdealBackend(Device(calibration, setup, runner, jobs, emulation or Emulation(seed=seed)))

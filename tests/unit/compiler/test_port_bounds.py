@@ -186,3 +186,16 @@ def test_a_loop_that_plays_for_too_long_is_refused_by_the_compiler():
     with pytest.raises(ResourceError, match=r"while_loop on .*: port q0\.flux: a loop keeps it on .* 0\.01 ") as caught:
         compile_circuit(made, CALIBRATION, setup(q0__flux={"max_duty": 0.01}))
     assert caught.value.instruction == 1
+
+
+def test_a_shot_that_is_too_short_for_its_plays_names_the_longest_of_them():
+    made = QuantumCircuit(2, 1)
+    made.sx(1)
+    made.cz(0, 1)
+    made.measure(0, 0)
+    compiled = compile_circuit(made, CALIBRATION, setup(q0__flux={"max_duty": 0.01}))
+    compiled.check_duty(1e-5)
+    with pytest.raises(ResourceError, match=r"port q0\.flux: it plays for .* set rep_delay to") as caught:
+        compiled.check_duty(1e-6)
+    assert caught.value.instruction == 1
+    compile_circuit(made, CALIBRATION, setup()).check_duty(0.0)

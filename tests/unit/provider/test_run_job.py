@@ -8,8 +8,8 @@ from qiskit.providers import JobStatus, JobV1
 from qiskit.providers.exceptions import JobTimeoutError
 from qiskit.result import Result
 
-from qctrl.errors import CompileError, ConfigError, InstrumentError
-from qctrl.primitives import restore
+from qctrl.errors import CompileError, ConfigError, InstrumentError, ResourceError
+from qctrl.primitives import SamplerV2, restore
 from qctrl.service import Jobs, JobStore
 from tests.reference.ideal_backend import ideal_backend
 
@@ -154,3 +154,19 @@ def test_a_run_read_back_has_the_same_result(backend, two_registers):
     assert again.get_memory() == first.get_memory()
     assert again.results[0].header == first.results[0].header
     assert later.backend() is job.backend() is backend
+
+
+def test_a_shot_that_keeps_a_port_on_for_too_long_is_refused_with_its_instruction(backend, tmp_path):
+    limited = ideal_backend("pair2", tmp_path / "limited.sqlite", changes={"max_duty": 1e-3})
+    circuit = QuantumCircuit(2, 1)
+    circuit.rz(0.5, 0)
+    circuit.x(1)
+    circuit.measure(1, 0)
+    with pytest.raises(
+        ResourceError, match=r"instruction 1: x on qubits \(1,\): port q1\.drive: it plays .* rep_delay"
+    ):
+        limited.run(circuit)
+    with pytest.raises(ResourceError, match=r"instruction 1: x on qubits \(1,\): port q1\.drive: it plays for"):
+        SamplerV2(limited).run([circuit])
+    assert limited.run(circuit, shots=3, rep_delay=1e-3).result().get_counts() == {"1": 3}
+    assert backend.run(circuit, shots=3).result().get_counts() == {"1": 3}
