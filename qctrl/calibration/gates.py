@@ -21,7 +21,7 @@ from qctrl.calibration.values import (
 )
 from qctrl.strict_yaml import StrictModel, number, problem, within
 
-Shape = Literal["drag", "gaussian", "square", "flat_top_cosine", "flat_top_gaussian", "constant"]
+Shape = Literal["drag", "gaussian", "square", "flat_top_cosine", "flat_top_gaussian", "constant", "slepian"]
 
 _PARAMETERS: dict[str, tuple[str, ...]] = {
     "drag": ("sigma", "beta"),
@@ -30,9 +30,13 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "flat_top_cosine": ("rise",),
     "flat_top_gaussian": ("rise",),
     "constant": (),
+    "slepian": ("theta_i", "theta_f", "lambda2"),
 }
-_OPTIONAL = frozenset({("square", "rise")})
+_OPTIONAL = frozenset({("square", "rise"), ("slepian", "lambda2")})
 
+_OWN = tuple(dict.fromkeys(name for names in _PARAMETERS.values() for name in names))
+
+_SlepianAngle = Annotated[float, number("rad"), within(1e-3, math.pi - 1e-3, "rad")]
 WaveformSeconds = Annotated[float, number("s"), within(1e-11, 1e-3, "s")]
 
 
@@ -40,7 +44,8 @@ class Waveform(StrictModel):
     """Formula of a pulse at baseband.
 
     DRAG is ``amp * (g(t) + i * beta * dg/dt)`` with a Gaussian ``g`` of peak 1 lifted to zero at its ends
-    (Motzoi et al., PRL 103, 110501 (2009), first order). Phase 0 rotates about X, ``pi/2`` about -Y.
+    (Motzoi et al., PRL 103, 110501 (2009), first order). Phase 0 rotates about X, ``pi/2`` about -Y. A Slepian pulse is
+    that of Martinis and Geller, PRA 90, 022307 (2014), for a port whose level detunes in proportion.
     """
 
     shape: Shape
@@ -51,6 +56,12 @@ class Waveform(StrictModel):
     beta: Beta | None = None
     rise: Annotated[float, number("s"), within(0, 1e-3, "s")] | None = None
     """Duration of each edge, in s; 0 is a hard edge."""
+    theta_i: _SlepianAngle | None = None
+    """Control angle of a Slepian pulse at its ends: its cotangent is the detuning over the coupling."""
+    theta_f: _SlepianAngle | None = None
+    """The same in its middle."""
+    lambda2: Annotated[float, number(), within(-0.25, 0.25)] | None = None
+    """Second coefficient of a Slepian pulse over the first, 0 if absent."""
     phase: Radians = 0.0
     detuning: Annotated[float, number("Hz"), within(-5e9, 5e9, "Hz")] = 0.0
     """Offset of the carrier from the frame's frequency, in Hz; the frame's phase holds at the start of the pulse."""
@@ -58,7 +69,7 @@ class Waveform(StrictModel):
     @model_validator(mode="after")
     def _check_parameters(self) -> Waveform:
         wanted = _PARAMETERS[self.shape]
-        for name in ("sigma", "beta", "rise"):
+        for name in _OWN:
             present = getattr(self, name) is not None
             if present and name not in wanted:
                 raise problem(f"shape {self.shape} has no parameter {name}", "remove it", name)
@@ -67,11 +78,13 @@ class Waveform(StrictModel):
         if self.rise is not None and 2 * self.rise > self.duration * (1 + 1e-9):
             limit = self.duration / 2
             raise problem(f"value {self.rise:g} s exceeds half the duration, {limit:g} s", "shorten it", "rise")
+        if self.theta_i is not None and self.theta_f is not None and self.theta_i >= self.theta_f:
+            raise problem(f"theta_f is not above theta_i, {self.theta_i:g} rad", "raise it", "theta_f")
         return self
 
     @property
     def parameters(self) -> tuple[tuple[str, float], ...]:
-        """Parameters of the envelope in its own order, in s, and a detuning in Hz; the amplitude is not among them."""
+        """Parameters of the envelope in its own order, without the amplitude, and a detuning in Hz."""
         found = [(name, _plain(getattr(self, name))) for name in _PARAMETERS[self.shape]]
         return (*found, ("detuning", self.detuning)) if self.detuning else tuple(found)
 

@@ -34,6 +34,7 @@ from qctrl.pulse.waveforms import (
     flat_top_cosine,
     flat_top_gaussian,
     gaussian,
+    slepian,
     square,
 )
 
@@ -62,5 +63,6 @@ __all__ = [
     "play",
     "set_frequency",
     "shift_phase",
+    "slepian",
     "square",
 ]

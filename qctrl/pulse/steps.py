@@ -104,7 +104,7 @@ def play(where: str | Frame, waveform: Waveform) -> Play:
 
     Args:
         where: A port, or a frame on it.
-        waveform: What ``drag``, ``gaussian``, ``constant``, ``square`` or ``flat_top_...`` return.
+        waveform: What ``drag``, ``gaussian``, ``constant``, ``square``, ``flat_top_...`` or ``slepian`` return.
 
     Raises:
         CompileError: An argument is of a wrong type.

@@ -47,7 +47,7 @@ class Waveform:
     phase: Quantity
     """In rad; 0 rotates about X, ``pi/2`` about -Y."""
     parameters: tuple[tuple[str, Quantity], ...] = ()
-    """The shape's own parameters by name, in s."""
+    """The shape's own parameters by name; times in s, angles in rad."""
 
 
 def drag(duration: Quantity, amp: Quantity, sigma: Quantity, beta: Quantity, phase: Quantity = 0.0) -> Waveform:
@@ -89,6 +89,24 @@ def flat_top_cosine(duration: Quantity, amp: Quantity, rise: Quantity, phase: Qu
 def flat_top_gaussian(duration: Quantity, amp: Quantity, rise: Quantity, phase: Quantity = 0.0) -> Waveform:
     """Return a constant level with edges that are halves of a Gaussian, each of ``rise`` seconds."""
     return _waveform("flat_top_gaussian", duration, amp, phase, rise=rise)
+
+
+def slepian(
+    duration: Quantity, amp: Quantity, theta_i: Quantity, theta_f: Quantity, lambda2: Quantity = 0.0
+) -> Waveform:
+    """Return a fast adiabatic flux pulse (Martinis and Geller, PRA 90, 022307 (2014)).
+
+    Args:
+        duration: In s.
+        amp: Fraction of full scale in the middle.
+        theta_i: Control angle at the ends, in rad: its cotangent is the detuning over the coupling.
+        theta_f: Control angle in the middle, in rad.
+        lambda2: Second coefficient of the angle's course over the first, -0.25 to 0.25.
+
+    Raises:
+        CompileError: An argument is neither a finite number nor an expression of parameters.
+    """
+    return _waveform("slepian", duration, amp, 0.0, theta_i=theta_i, theta_f=theta_f, lambda2=lambda2)
 
 
 def _waveform(shape: str, duration: Quantity, amp: Quantity, phase: Quantity, **parameters: Quantity) -> Waveform:

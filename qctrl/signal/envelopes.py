@@ -17,6 +17,11 @@ from qctrl.units import ENVELOPE_ONE, exact_fraction, to_ticks
 DETUNING: Final = "detuning"
 """Parameter of every shape."""
 
+_SLEPIAN_STEPS: Final = 2**14
+"""Steps of the integral of a Slepian pulse; its error is a thousandth of the last bit of a sample."""
+_MOST_LAMBDA2: Final = 0.25
+"""Up to here a Slepian pulse rises to its middle and falls from there."""
+
 _FloatArray = NDArray[np.float64]
 _Formula = Callable[[_FloatArray, float, Mapping[str, float]], NDArray[np.complex128] | _FloatArray]
 
@@ -122,12 +127,24 @@ def _checked_params(envelope: Envelope, shape: _Shape) -> dict[str, float]:
 def _check_times(envelope: Envelope, params: Mapping[str, float]) -> None:
     if params.get("sigma", 1.0) <= 0:
         raise CompileError(f"envelope {envelope.shape}: sigma is {params['sigma']:g} s; it must be positive")
+    if envelope.shape == "slepian":
+        _check_angles(params["theta_i"], params["theta_f"], params["lambda2"])
     rise_s = params.get("rise", 0.0)
     if not 0 <= 2 * rise_s <= envelope.duration_s * (1 + 1e-12):
         raise CompileError(
             f"envelope {envelope.shape}: rise is {rise_s:g} s; two of them must fit into the duration "
             f"{envelope.duration_s:g} s"
         )
+
+
+def _check_angles(start_rad: float, end_rad: float, ratio: float) -> None:
+    if not 0 < start_rad < end_rad < math.pi:
+        raise CompileError(
+            f"envelope slepian: theta_i and theta_f are {start_rad:g} and {end_rad:g} rad; "
+            "give 0 < theta_i < theta_f < pi"
+        )
+    if not abs(ratio) <= _MOST_LAMBDA2:
+        raise CompileError(f"envelope slepian: lambda2 is {ratio:g}; it must be within [-0.25, 0.25]")
 
 
 def _refuse_over_range(samples: NDArray[np.complex128], envelope: Envelope | None) -> None:
@@ -185,6 +202,24 @@ def _flat_top_gaussian(times_s: _FloatArray, duration_s: float, params: Mapping[
     return (np.exp(-2 * (before_top / rise_s) ** 2) - edge) / (1 - edge)
 
 
+def _slepian(times_s: _FloatArray, duration_s: float, params: Mapping[str, float]) -> _FloatArray:
+    """Return the detuning of a fast adiabatic flux pulse, 0 at its ends and 1 in the middle.
+
+    The control angle, whose cotangent is the detuning over the coupling, goes from ``theta_i`` to ``theta_f`` and back
+    as ``theta_i + l1 (1 - cos 2 pi s) + l2 (1 - cos 4 pi s)`` in a time ``s`` that runs at the pace of the gap:
+    ``dt ~ sin(theta) ds``. Martinis and Geller, Phys. Rev. A 90, 022307 (2014), sections III and IV; ``lambda2`` is
+    ``l2 / l1``.
+    """
+    start, end, ratio = params["theta_i"], params["theta_f"], params["lambda2"]
+    s = np.linspace(0.0, 1.0, _SLEPIAN_STEPS + 1)
+    rise = (1 - np.cos(2 * np.pi * s)) / 2 + ratio * (1 - np.cos(4 * np.pi * s)) / 2
+    theta = start + (end - start) * rise
+    pace = np.sin(theta)
+    elapsed = np.concatenate([[0.0], np.cumsum(pace[1:] + pace[:-1])])
+    level = (1 / np.tan(start) - 1 / np.tan(theta)) / (1 / np.tan(start) - 1 / np.tan(end))
+    return np.interp(times_s / duration_s * elapsed[-1], elapsed, level)
+
+
 def _constant(times_s: _FloatArray, duration_s: float, params: Mapping[str, float]) -> _FloatArray:
     del duration_s, params
     return np.ones_like(times_s)
@@ -197,6 +232,7 @@ _SHAPES: Final[Mapping[str, _Shape]] = MappingProxyType(
         "flat_top_cosine": _Shape(_flat_top_cosine, required=("rise",)),
         "flat_top_gaussian": _Shape(_flat_top_gaussian, required=("rise",)),
         "gaussian": _Shape(_gaussian, required=("sigma",)),
+        "slepian": _Shape(_slepian, required=("theta_i", "theta_f"), defaults=(("lambda2", 0.0),)),
         "square": _Shape(_flat_top_cosine, defaults=(("rise", 0.0),)),
     }
 )

@@ -2,6 +2,9 @@
 
 import math
 
+from scipy.integrate import quad
+from scipy.optimize import brentq
+
 
 def gaussian(t: float, duration: float, sigma: float) -> float:
     """Gaussian about the middle, shifted to be zero at both ends and scaled to be one in the middle."""
@@ -33,3 +36,18 @@ def flat_top_gaussian(t: float, duration: float, rise: float) -> float:
     if t > duration - rise:
         return gaussian(duration - t, 2 * rise, rise / 2)
     return 1.0
+
+
+def slepian(t: float, duration: float, theta_i: float, theta_f: float, lambda2: float = 0.0) -> float:
+    """Detuning at the control angle that is reached at a time: real time is the integral of the angle's sine."""
+
+    def theta(s: float) -> float:
+        first = (theta_f - theta_i) / 2
+        return theta_i + first * (1 - math.cos(2 * math.pi * s)) + lambda2 * first * (1 - math.cos(4 * math.pi * s))
+
+    def elapsed(s: float) -> float:
+        return quad(lambda u: math.sin(theta(u)), 0, s, epsabs=1e-13)[0]
+
+    s = brentq(lambda s: elapsed(s) / elapsed(1) - t / duration, 0, 1, xtol=1e-13)
+    lowest, highest = 1 / math.tan(theta_i), 1 / math.tan(theta_f)
+    return (lowest - 1 / math.tan(theta(s))) / (lowest - highest)

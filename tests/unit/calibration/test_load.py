@@ -75,6 +75,17 @@ def test_shipped_design_values_load_with_every_qubit_live(device):
         ("shape: drag", "shape: constant", "shape constant has no parameter sigma; remove it"),
         ("shape: drag", "shape: dragg", "value 'dragg' is not one of 'drag', 'gaussian'"),
         ("rise: 1.0e-8", "rise: 4.0e-8", "value 4e-08 s exceeds half the duration, 3e-08 s"),
+        (
+            "shape: flat_top_cosine",
+            "theta_i: 0.1, shape: flat_top_cosine",
+            "shape flat_top_cosine has no parameter theta_i",
+        ),
+        ("shape: flat_top_cosine", "shape: slepian", "shape slepian has no parameter rise; remove it"),
+        (
+            "shape: flat_top_cosine, duration: 6.0e-8, rise: 1.0e-8",
+            "shape: slepian, duration: 6.0e-8, theta_i: 0.9, theta_f: 0.8",
+            "theta_f is not above theta_i, 0.9 rad",
+        ),
         ("actuate: q1.flux", "actuate: q1.drive", "port q1.drive is not a flux port"),
         ("shape: flat_top_cosine", "phase: 1.0, shape: flat_top_cosine", "a flux port is real"),
         ("    coupler: {port: c01.flux}\n", "", "edge has no coupler to play this on; add coupler"),

@@ -131,3 +131,14 @@ def test_a_calibration_that_lacks_a_piece_is_refused(name, field, value):
 
     with pytest.raises(UnsupportedInstructionError, match=f"lacks its {field.rstrip('s')}; add it"):
         site(name, 0, calibration=Partial())
+
+
+def test_a_flux_gate_may_be_a_slepian():
+    wide = "shape: flat_top_cosine, duration: 5.6e-8, rise: 8.0e-9, amp: 0.28"
+    adiabatic = "shape: slepian, duration: 5.6e-8, theta_i: 0.1, theta_f: 0.86, lambda2: -0.18, amp: 0.28"
+    device = trio.edited((wide, adiabatic))
+    circuit = QuantumCircuit(2)
+    circuit.cz(0, 1)
+    samples = compile_circuit(circuit, device, trio.setup(device)).samples("q0.flux")
+    assert samples.max() == pytest.approx(0.28, abs=1e-3)
+    assert np.allclose(samples[4:60], samples[59:3:-1], rtol=0, atol=1e-4)

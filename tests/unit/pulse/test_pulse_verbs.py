@@ -36,6 +36,7 @@ def test_parameters_stay_as_they_are():
         (pulse.square(1e-8, 0.5), {"rise": 0.0}),
         (pulse.flat_top_cosine(1e-8, 0.5, rise=2e-9), {"rise": 2e-9}),
         (pulse.flat_top_gaussian(1e-8, 0.5, rise=2e-9), {"rise": 2e-9}),
+        (pulse.slepian(1e-8, 0.5, theta_i=0.1, theta_f=0.9), {"theta_i": 0.1, "theta_f": 0.9, "lambda2": 0.0}),
     ],
 )
 def test_waveforms_carry_their_parameters(shape, parameters):

