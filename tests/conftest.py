@@ -20,6 +20,21 @@ settings.register_profile("qctrl", deadline=None, print_blob=True, suppress_heal
 settings.load_profile("qctrl")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let real instruments be named."""
+    parser.addoption("--hardware", metavar="RACK.yaml", help="run the tests that switch the instruments of this rack")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what switches real instruments, unless they are named."""
+    if config.getoption("--hardware"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("hardware")]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Hide the user's jobs, racks and calibrations from this process and its children."""
     for name in [name for name in os.environ if name.startswith("QCTRL_")]:

@@ -33,8 +33,7 @@ def check(
     from qctrl.execution import check_boxes
 
     rack = load_rack(file)
-    if not rack.instruments:
-        raise ConfigError(f"{file}: this rack is a sequencer; only racks with driver: boxes are checked box by box")
+    _refuse_sequencer(file, rack)
     found = check_boxes(rack)
     rows = [_row(name, rack, health) for name, health in found.items()]
     if as_json:
@@ -43,6 +42,33 @@ def check(
         print_columns((tuple(str(value) for value in row.values()) for row in rows), header=tuple(rows[0]))
     if not all(row["status"] == "ok" for row in rows):
         raise typer.Exit(CHECK_FAILED)
+
+
+@app.command("outputs")
+def outputs(
+    file: Annotated[Path, typer.Argument(metavar="RACK.yaml", exists=True, dir_okay=False, help="Rack file.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what every box would put out for the present calibration; nothing is connected, nothing is sent."""
+    from qctrl.access import ProviderService
+    from qctrl.config import load_rack
+    from qctrl.instruments import open_boxes
+
+    rack = load_rack(file)
+    _refuse_sequencer(file, rack)
+    (device,) = rack.devices
+    with ProviderService(config=file) as service:
+        lines = open_boxes(rack, device).announced(service.backend(device).setup)
+    if as_json:
+        print_json(lines)
+    else:
+        typer.echo("\n".join(lines))
+
+
+def _refuse_sequencer(file: Path, rack: "Rack") -> None:
+    if not rack.instruments:
+        raise ConfigError(f"{file}: this rack is a sequencer; only racks with driver: boxes have boxes")
 
 
 def _row(name: str, rack: "Rack", health: "BoxHealth | QctrlError") -> dict[str, Any]:

@@ -18,7 +18,11 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 BLOCK = re.compile(r"^```(\S+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 # Pages that show what an extra brings.
-NEEDS = {"pulses-as-the-instrument-gets-them.md": "matplotlib", "ordinary-instruments.md": "pyvisa_py"}
+NEEDS = {
+    "pulses-as-the-instrument-gets-them.md": "matplotlib",
+    "ordinary-instruments.md": "pyvisa_py",
+    "write-an-instrument-driver.md": "pyvisa_py",
+}
 # Stays in the foreground.
 NOT_RUN = ["emulator", "up"]
 

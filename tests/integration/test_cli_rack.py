@@ -87,8 +87,22 @@ def test_trouble_is_named_at_its_box_and_fails_the_check(emulated, capsys):
     assert main(["rack", "check", str(file)]) == 0
 
 
-def test_rack_of_a_sequencer_is_refused(capsys):
-    assert main(["rack", "check", str(CONFIGS / "emulator.yaml")]) == 4
+def test_outputs_are_announced_without_asking_anybody(tmp_path, capsys):
+    file = CONFIGS / "rack_visa_pair2.yaml"
+    assert main(["rack", "outputs", str(file)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "bias: 0 V, held from now on (q0.flux)"
+    assert "lo_drive: 4900000000 Hz at 13 dBm (q0.drive, q1.drive)" in lines
+    assert "awg1 channel 8: 0 V, and the trigger at marker 1" in lines
+    assert "awg2 channel 3: within 1 V of 0 V, at 1000000000 samples/s (c01.flux)" in lines
+    assert len(lines) == 13
+    assert main(["rack", "outputs", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == lines
+
+
+@pytest.mark.parametrize("command", ["check", "outputs"])
+def test_rack_of_a_sequencer_is_refused(command, capsys):
+    assert main(["rack", command, str(CONFIGS / "emulator.yaml")]) == 4
     assert "this rack is a sequencer" in capsys.readouterr().err
 
 

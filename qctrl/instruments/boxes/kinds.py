@@ -12,7 +12,7 @@ from qctrl.instruments.boxes.base import Box
 
 GROUP: Final = "qctrl.instruments"
 """Entry points of other packages: a kind, and a callable that takes (name, entry) and returns a ``Box``."""
-_OWN: Final = {
+OWN: Final = {
     "tektronix_awg5200": "qctrl.instruments.scpi.tektronix_awg:TektronixAwg",
     "tektronix_awg70000": "qctrl.instruments.scpi.tektronix_awg:TektronixAwg",
     "keysight_m8190a": "qctrl.instruments.scpi.keysight_m819x:KeysightM819x",
@@ -36,12 +36,12 @@ def open_box(name: str, entry: RackInstrument) -> Box:
     Raises:
         ConfigError: There is no such driver.
     """
-    if entry.kind in _OWN:
-        module, _, driver = _OWN[entry.kind].partition(":")
+    if entry.kind in OWN:
+        module, _, driver = OWN[entry.kind].partition(":")
         return getattr(importlib.import_module(module), driver)(name, entry)
     others = {point.name: point for point in entry_points(group=GROUP)}
     if entry.kind not in others:
-        known = ", ".join(sorted({*_OWN, *others}))
+        known = ", ".join(sorted({*OWN, *others}))
         raise ConfigError(
             f"instruments.{name}.kind: driver {entry.kind!r} does not exist; known: {known}; "
             f"another package brings one by an entry point in the group {GROUP!r}"

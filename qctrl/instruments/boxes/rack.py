@@ -18,7 +18,7 @@ from qctrl.instruments.base import Fetched, Identity, Progress, State
 from qctrl.instruments.boxes.base import Box, BoxHealth, GeneratorLimits
 from qctrl.instruments.boxes.lease import Lease, take_leases
 from qctrl.instruments.boxes.playing import Playing
-from qctrl.instruments.boxes.settings import apply
+from qctrl.instruments.boxes.settings import announced, apply, settings
 from qctrl.instruments.boxes.together import each, raise_together
 from qctrl.instruments.boxes.wired import Wired, wire
 from qctrl.protocol import Patch, Program, Results, Run, Setup
@@ -89,6 +89,18 @@ class BoxRack:
 
         return each(self._boxes, "cannot be checked", ask)
 
+    def announced(self, setup: Setup) -> list[str]:
+        """Return what the boxes would put out for a Setup, a line each; nothing is sent.
+
+        Args:
+            setup: The Setup.
+
+        Raises:
+            ConfigError: The boxes are not wired for it.
+        """
+        self._wired.check(setup)
+        return list(announced(self._wired, settings(self._wired, setup)))
+
     def safe_state(self) -> None:
         """Stop acquisition, then generators, then oscillators; DC levels are held."""
         # A box that has to be connected anew for this forgets its settings: the next job configures all.
@@ -130,7 +142,7 @@ class BoxRack:
         self._wired.check(setup)
         self._setup, self._program = setup, None
         with self._safe_on_failure():
-            self._limits = apply(self._wired, setup)
+            self._limits = apply(self._wired, settings(self._wired, setup))
         self._setup_hash = setup.hash
 
     def load(self, program: Program, patch: Patch | None) -> None:
@@ -224,7 +236,7 @@ class BoxRack:
         if not lost or self._setup is None:
             return
         each(lost, "cannot be reached", lambda box: box.connect())
-        self._limits = apply(self._wired, self._setup)
+        self._limits = apply(self._wired, settings(self._wired, self._setup))
 
     def _clear_run(self) -> None:
         self._run: Run | None = None

@@ -130,13 +130,20 @@ class ScpiBox:
             found.append((int(code), text.strip().strip('"')))
         return found
 
-    def limited(self, what: str, value: float, limit: float | None, unit: str) -> None:
+    def limited(self, what: str, value: float, limit: float | None, unit: str, *, both_sides: bool = False) -> None:
         """Refuse a value beyond a limit.
 
+        Args:
+            what: Name of the quantity.
+            value: Its value.
+            limit: The largest that is allowed; ``None`` allows any.
+            unit: Its unit.
+            both_sides: Whether the limit holds for negative values too.
+
         Raises:
-            ResourceError: It is.
+            ResourceError: It is beyond, or no number.
         """
-        if limit is not None and abs(value) > limit:
+        if limit is not None and not (abs(value) if both_sides else value) <= limit:
             raise ResourceError(
                 f"instrument {self.name}: {what} of {value:.6g} {unit} is beyond its limit of {limit:.6g} {unit}; "
                 "nothing was sent; lower it, or change the limits in the rack file"

@@ -40,7 +40,7 @@ class QdevilQdac2(ScpiBox):
             InstrumentError: The output is in another range, and not at 0 V.
         """
         output, limits = self.entry.bias[port], self.entry.limits
-        self.limited(f"level of output {output}", level_v, self._most_v(), "V")
+        self.limited(f"level of output {output}", level_v, self._most_v(), "V", both_sides=True)
         slew_v_s = limits.max_slew or _SLEW_V_S
         if slew_v_s < _LEAST_SLEW_V_S:
             raise ResourceError(f"instrument {self.name}: it ramps with 0.01 V/s or more, max_slew is {slew_v_s:g} V/s")

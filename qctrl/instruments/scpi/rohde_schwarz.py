@@ -50,8 +50,7 @@ class RohdeSchwarzLo(ScpiBox):
         Raises:
             ResourceError: The level is beyond the limits.
         """
-        if power_dbm > 0:
-            self.limited("power", power_dbm, self._limit_dbm(), "dBm")
+        self.limited("power", power_dbm, self._limit_dbm(), "dBm")
         self.command(f"SOURce:FREQuency {frequency_hz!r}", f"SOURce:POWer {power_dbm!r}")
         took_hz = float(self.session.ask("SOURce:FREQuency?"))
         if abs(took_hz - frequency_hz) > 1e-3:

@@ -79,6 +79,9 @@ class TektronixMso(ScpiBox):
         acquisition = self._acquisition
         if acquisition is None:
             raise self.error("nothing is configured")
+        acquired = self.acquired()
+        if acquired < n_records:
+            raise self.error(f"it has {acquired} of {n_records} records; they are never padded")
         n_samples = acquisition.n_samples
         volts = np.empty((len(acquisition.channels), n_records, n_samples), dtype=np.float32)
         self.command("DATa:STARt 1", f"DATa:STOP {n_samples}")

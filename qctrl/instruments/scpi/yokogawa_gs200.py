@@ -34,7 +34,7 @@ class YokogawaGs200(ScpiBox):
             ResourceError: The level is beyond the limits.
         """
         limits = self.entry.limits
-        self.limited("level", level_v, _MAX_V if limits.max_level is None else limits.max_level, "V")
+        self.limited("level", level_v, _MAX_V if limits.max_level is None else limits.max_level, "V", both_sides=True)
         on = self.are_outputs_on()
         now_v = float(self.session.ask(":SOURce:LEVel?")) if on else 0.0
         if on and now_v == level_v:
