@@ -142,6 +142,7 @@ class BoxRack:
         self._wired.check(setup)
         self._setup, self._program = setup, None
         with self._safe_on_failure():
+            self._connect_lost()
             self._limits = apply(self._wired, settings(self._wired, setup))
         self._setup_hash = setup.hash
 
@@ -189,7 +190,9 @@ class BoxRack:
             raise InstrumentError(f"run has epoch {run.epoch}, this rack has served {self._epoch}", name=self._device)
         self._epoch = run.epoch
         with self._safe_on_failure():
-            self._reconnect_lost()
+            # Nothing of this run was sent to them yet.
+            if self._connect_lost():
+                self._limits = apply(self._wired, settings(self._wired, setup))
             each(self._wired.oscillators, "did not switch on", lambda box: box.switch_on())
             playing = Playing(self._wired, setup, self._limits, program, self._patch, self._run_slack_s)
         self._clear_run()
@@ -230,13 +233,12 @@ class BoxRack:
         self._n_blocks += 1
         self._done_shots += found.bits.shape[0] * found.bits.shape[1]
 
-    def _reconnect_lost(self) -> None:
-        """Connect anew to boxes that restarted since the last run; nothing of this run was sent to them yet."""
-        lost = {name: box for name, box in self._boxes.items() if not box.is_connected()}
-        if not lost or self._setup is None:
-            return
+    def _connect_lost(self) -> bool:
+        """Connect anew to boxes that restarted or failed since they were last used; return whether there were any."""
+        connected = each(self._boxes, "cannot be asked", lambda box: box.is_connected())
+        lost = {name: box for name, box in self._boxes.items() if not connected[name]}
         each(lost, "cannot be reached", lambda box: box.connect())
-        self._limits = apply(self._wired, settings(self._wired, self._setup))
+        return bool(lost)
 
     def _clear_run(self) -> None:
         self._run: Run | None = None

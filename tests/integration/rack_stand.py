@@ -1,0 +1,82 @@
+"""An emulated rack and its driver, without a runner between them."""
+
+from __future__ import annotations
+
+import uuid
+
+from firmware_sim.scpi.control import inject
+from firmware_sim.scpi.faults import WireFaults
+from qctrl.config import load_rack
+from qctrl.instruments import open_boxes
+from qctrl.protocol import Run
+from tests.integration.rack_bench import RackBench
+
+SHOTS = 20
+TIMEOUT_S = 1.0
+
+
+class Stand:
+    """A bench and its driver; deadlines are short, so that tests of what never comes are too."""
+
+    def __init__(self, folder, setup, program):
+        self.bench = RackBench(folder)
+        self.driver = open_boxes(load_rack(self.bench.path), "pair2", run_slack_s=1.0)
+        self.setup, self.program = setup, program
+        self.epoch = self.driver.connect().epoch + 1
+        for name in self.bench.instruments:
+            self.session(name)._timeout_s = TIMEOUT_S
+
+    def session(self, name):
+        return self.driver._boxes[name].session
+
+    def run_of(self, program, **changes):
+        identity = (uuid.uuid4().hex, self.epoch, program.setup_hash.hex(), program.hash.hex())
+        return Run(*identity, "", 0, 1, 0, SHOTS, 0, **changes)
+
+    def play(self, program=None, setup=None, **changes):
+        """Do what a job does, and return its blocks."""
+        program = program or self.program
+        run = self.run_of(program, **changes)
+        self.driver.configure(setup or self.setup)
+        self.driver.load(program, None)
+        self.driver.start(run)
+        blocks, found = [], None
+        while found is None or found.progress.state == "running" or found.results is not None:
+            found = self.driver.fetch(run.run_id, len(blocks), 0.2)
+            blocks += [] if found.results is None else [found.results]
+        return blocks
+
+    def inject(self, name, fault, value):
+        instrument = self.bench.instruments[name]
+        if fault == "loose_marker":
+            # The cable between the trigger's marker and everything else is loose.
+            for waveform in instrument.waveforms.values():
+                waveform.markers[:] = 0
+        elif fault == "many_errors":
+            for _ in range(value):
+                instrument.push(-222, "Data out of range")
+        else:
+            inject(self.bench.emulated, name, fault, value)
+
+    def cure(self, name):
+        """Take everything back that was injected into an instrument."""
+        self.bench.emulated.wires[name].faults = WireFaults()
+        instrument = self.bench.instruments[name]
+        healthy = {"stuck_state": None, "misses_triggers": False, "frames_short": 0, "reference_locked": True}
+        for attribute, value in (healthy | {"corrupts": False, "identity": None}).items():
+            if hasattr(instrument, attribute):
+                setattr(instrument, attribute, value)
+
+    def assert_safe(self):
+        instruments = self.bench.instruments
+        for name in ("awg1", "awg2"):
+            assert instruments[name].outputs_on() == [], name
+            assert instruments[name].state == 0
+        assert not instruments["lo_drive"].on
+        assert not instruments["lo_readout"].on
+        assert not instruments["digitizer"].running
+        assert instruments["bias"].on  # a flux bias is held
+
+    def close(self):
+        self.driver.close()
+        self.bench.close()

@@ -1,0 +1,299 @@
+"""Faults of a rack of boxes: whatever happens, outputs end safe, the error says what it was, and the next run works."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import psutil
+import pytest
+from qiskit import QuantumCircuit, transpile
+
+from qctrl.access import ProviderService
+from qctrl.errors import (
+    ConfigError,
+    InstrumentError,
+    InstrumentFault,
+    InstrumentTimeoutError,
+    QctrlError,
+    ResourceError,
+)
+from qctrl.execution import JobSpec, Work
+from qctrl.protocol import Mixer
+from qctrl.signal import Player
+from tests.integration.rack_stand import SHOTS, Stand
+
+pytest.importorskip("pyvisa_py")
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_S = 15.0
+"""Of a run with a fault, on a machine whose cores are busy; its own deadlines are a tenth of it."""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faults")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QCTRL_LEASES", str(folder / "leases"))
+        patch.setenv("QCTRL_JOBS", str(folder / "jobs.sqlite"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def backend(home):
+    with ProviderService() as service:
+        yield service.backend("pair2")
+
+
+@pytest.fixture(scope="module")
+def program(backend):
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    return backend.compile(transpile(circuit, backend, seed_transpiler=1)).program
+
+
+@pytest.fixture(scope="module")
+def stand(home, backend, program):
+    found = Stand(home, backend.setup, program)
+    yield found
+    found.close()
+
+
+def assert_played(blocks):
+    assert [block.bits.shape for block in blocks] == [(1, SHOTS, 1)]
+
+
+FAULTS = [
+    # An entry of the error queue, and too many of them.
+    ("awg1", "push_error", (-222, "Data out of range"), InstrumentFault, "awg1 at .* reports -222, Data out of range"),
+    (
+        "lo_readout",
+        "push_error",
+        (-310, "System error"),
+        InstrumentFault,
+        "lo_readout at .* reports -310, System error",
+    ),
+    ("awg2", "many_errors", 40, InstrumentFault, "awg2 at .* reports -222, Data out .*; -350, Queue overflow"),
+    # A reply that comes too late, a peer that stops reading, a connection that is torn off.
+    ("awg2", "delay_s", 1.4, InstrumentTimeoutError, "awg2 at .* was not answered within 1 s"),
+    ("awg1", "stop_reading_at", 300, InstrumentTimeoutError, "awg1 at .* was not answered within 1 s"),
+    ("awg1", "drop_at", 300, InstrumentError, "awg1 at"),
+    # A run state that hangs, a missing trigger, a loose trigger cable.
+    ("awg2", "stuck_state", 2, InstrumentError, "awg2 at .* does not wait for its trigger .* run state 2"),
+    ("awg1", "stuck_state", 1, InstrumentError, "awg1 has not played its 20 shots although all were recorded"),
+    ("awg2", "misses_triggers", True, InstrumentError, "awg2 has not played its 20 shots .* missed the trigger"),
+    ("awg1", "loose_marker", True, InstrumentTimeoutError, "digitizer has 0 of 20 records, 1 s after"),
+    # No common clock.
+    ("lo_drive", "reference_locked", False, InstrumentError, "lo_drive is not locked to its reference clock"),
+    ("awg2", "reference_locked", False, InstrumentError, "awg2 is not locked"),
+    # Fewer records, more than there are, a converter at its end.
+    ("digitizer", "frames_short", 1, InstrumentTimeoutError, "digitizer has 19 of 20 records"),
+    ("digitizer", "extra_length", 4, InstrumentError, "digitizer at"),
+    ("digitizer", "corrupts", True, InstrumentError, "channel 1 is overdriven in frame 1, sample 0"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "value", "error", "text"), FAULTS, ids=[f"{name}-{fault}" for name, fault, *_ in FAULTS]
+)
+def test_fault_ends_safe_and_the_next_run_works(stand, name, fault, value, error, text):
+    stand.driver.configure(stand.setup)
+    stand.driver.load(stand.program, None)
+    if fault == "loose_marker":
+        assert_played(stand.play())
+    began = time.monotonic()
+    stand.inject(name, fault, value)
+    with pytest.raises(error, match=text):
+        stand.play()
+    assert time.monotonic() - began < DEADLINE_S
+    assert stand.driver.health().state == "failed"
+    stand.cure(name)
+    # What could not be reached then is brought to its safe state now.
+    stand.driver.safe_state()
+    stand.assert_safe()
+    if fault == "loose_marker":
+        stand.driver.connect()
+    assert_played(stand.play())
+
+
+def test_wrong_instrument_at_an_address_is_not_configured(stand):
+    assert_played(stand.play())
+    held = dict(stand.bench.instruments["awg2"].waveforms)
+    stand.inject("awg2", "identity", "TEKTRONIX,AWG5208,B999999,1")
+    stand.session("awg2").close()
+    with pytest.raises(InstrumentError, match="serial number B999999 answers, not B010202"):
+        stand.play()
+    assert stand.bench.instruments["awg2"].waveforms == held  # nothing was sent to it, not even *RST
+    stand.cure("awg2")
+    assert_played(stand.play())
+
+
+def test_power_cycle_between_two_runs_leads_to_a_new_upload(stand):
+    stand.play()
+    stand.inject("awg1", "power_cycle", True)
+    (block,) = stand.play()
+    assert block.statistics["uploaded_segments"] > 0
+    assert block.statistics["segments_held"] > 0  # the other generator kept its own
+
+
+def test_connection_torn_within_a_block_leads_to_a_whole_new_upload(stand):
+    stand.play()
+    stand.inject("awg1", "power_cycle", True)
+    stand.inject("awg1", "drop_at", 6000)  # within the first waveform of 9600 bytes
+    with pytest.raises(InstrumentError, match="awg1 at"):
+        stand.play()
+    assert_played(stand.play())
+    player = Player(stand.program, stand.setup)
+    for port in stand.setup.ports:
+        if port.kind != "acquire":
+            expected, played = player.render(port.name), stand.bench.emulated.bench.lines[port.name]
+            assert np.abs(played[: len(expected)] - expected).max() <= np.sqrt(2) * 2.0 ** (1 - port.dac_bits)
+
+
+def changed(stand, **ports):
+    """Return the program for a Setup with other ports, and that Setup."""
+    new = tuple(msgspec.structs.replace(port, **ports.get(port.name, {})) for port in stand.setup.ports)
+    setup = dataclasses.replace(stand.setup, ports=new)
+    return msgspec.structs.replace(stand.program, setup_hash=setup.hash), setup
+
+
+def uploads(stand):
+    return {name: len(stand.bench.instruments[name].waveforms) for name in ("awg1", "awg2")}
+
+
+def test_amplitude_beyond_full_scale_after_mixing_is_refused_with_port_and_time(stand):
+    stand.driver.connect()
+    program, setup = changed(stand, **{"q1.drive": {"mixer": Mixer(offset_i=0.9)}})
+    with pytest.raises(ResourceError, match=r"q1\.drive.*tick"):
+        stand.play(program, setup)
+    assert uploads(stand) == {"awg1": 0, "awg2": 0}
+    stand.assert_safe()
+    assert_played(stand.play())
+
+
+def test_shot_beyond_the_memory_of_a_generator_is_refused_before_it_is_uploaded(stand, monkeypatch):
+    stand.driver.connect()
+    driver = stand.driver._boxes["awg1"]
+    real = driver.configure
+    small = lambda *asked: dataclasses.replace(real(*asked), max_samples=3000)  # noqa: E731
+    monkeypatch.setattr(driver, "configure", small)
+    with pytest.raises(ResourceError, match="samples of memory, the generator has 16383 and 3000; shorten the circuit"):
+        stand.play()
+    assert uploads(stand)["awg1"] == 0
+    stand.assert_safe()
+    monkeypatch.undo()
+    stand.driver.connect()
+    assert_played(stand.play())
+
+
+@pytest.mark.parametrize(
+    ("port", "change", "text"),
+    [
+        ("q0.flux", {"idle": 0.6}, r"bias: level of 0\.59999\d V is beyond its limit of 0\.5 V"),
+        ("q0.drive", {"full_scale_v": 4.0}, "amplitude of channel 1 of 8 V peak to peak is beyond its limit of 5 V"),
+        ("q0.drive", {"lo_hz": 6.1e9}, "its ports need different carriers"),
+    ],
+)
+def test_setting_beyond_a_limit_is_refused_and_changes_nothing(stand, port, change, text):
+    assert_played(stand.play())
+    bias, lo = stand.bench.instruments["bias"], stand.bench.instruments["lo_drive"]
+    before = (bias.levels_v[-1], lo.frequency_hz, [c.vpp for c in stand.bench.instruments["awg1"].channels.values()])
+    program, setup = changed(stand, **{port: change})
+    with pytest.raises((ResourceError, ConfigError), match=text):
+        stand.play(program, setup)
+    after = (bias.levels_v[-1], lo.frequency_hz, [c.vpp for c in stand.bench.instruments["awg1"].channels.values()])
+    assert after == before
+    stand.assert_safe()
+    assert_played(stand.play())
+
+
+def test_port_on_no_box_is_refused(stand):
+    unwired = (*stand.setup.ports, msgspec.structs.replace(stand.setup.ports[0], name="q9.drive"))
+    with pytest.raises(ConfigError, match=r"port q9\.drive is on no box"):
+        stand.driver.configure(dataclasses.replace(stand.setup, ports=unwired))
+    assert_played(stand.play())
+
+
+def test_abort_and_safe_state_may_come_at_any_time_and_twice(stand):
+    stand.play()
+    stand.driver.abort()
+    stand.driver.safe_state()
+    stand.assert_safe()
+    with pytest.raises(InstrumentError, match="there is no run 'r' on this rack"):
+        stand.driver.fetch("r", 0, 0.1)
+
+
+def test_second_owner_of_the_rack_is_refused(stand):
+    second = stand.bench.driver()
+    with pytest.raises(InstrumentError, match=r"awg1 at .* is in use by process \d+; end it first, nothing was sent"):
+        second.connect()
+    second.close()
+    assert stand.play()
+
+
+def test_failed_job_says_why_and_the_job_after_it_is_done(stand, backend, program):
+    """Through the runner: jobs before and after a fault lose nothing."""
+    stand.driver.close()
+    spec = lambda: JobSpec(os.urandom(8).hex(), "pair2", backend.setup, (Work(program, None, SHOTS),))  # noqa: E731
+    with ProviderService(config=stand.bench.path) as service:
+        runner = service.backend("pair2").runner
+        executions = [runner.submit(spec())]
+        assert executions[0].result(DEADLINE_S).works[0].bits.shape == (1, SHOTS, 1)
+        stand.inject("awg1", "push_error", (-222, "Data out of range"))
+        executions += [runner.submit(spec()) for _ in range(2)]
+        with pytest.raises(QctrlError, match=r"awg1 at .* reports -222, Data out of range"):
+            executions[1].result(DEADLINE_S)
+        assert executions[2].result(DEADLINE_S).works[0].bits.shape == (1, SHOTS, 1)
+    stand.assert_safe()
+    stand.driver.connect()
+
+
+HOST = """
+import sys
+from pathlib import Path
+from qctrl.config import load_rack
+from qctrl.instruments import open_boxes
+from qctrl.protocol import Program, Run, Setup
+folder = Path(sys.argv[1])
+setup = Setup.from_bytes((folder / "setup").read_bytes())
+program = Program.from_bytes((folder / "program").read_bytes())
+driver = open_boxes(load_rack(sys.argv[2]), "pair2")
+epoch = driver.connect().epoch + 1
+driver.configure(setup)
+driver.load(program, None)
+run = Run("1", epoch, setup.hash.hex(), program.hash.hex(), "", 0, 1, 0, 20, 0)
+driver.start(run)
+while driver.fetch("1", 0, 0.05).progress.done_shots == 0:
+    if any(driver._boxes[name].are_outputs_on() for name in ("awg1", "lo_drive")):
+        print("playing", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_death_of_the_host_leaves_boxes_safe_and_leases_free(stand, number, tmp_path):
+    stand.driver.close()
+    stand.inject("digitizer", "frames_short", 1)  # so that the run goes on for as long as its host lives
+    (tmp_path / "setup").write_bytes(stand.setup.to_bytes())
+    (tmp_path / "program").write_bytes(stand.program.to_bytes())
+    command = [sys.executable, "-c", HOST, str(tmp_path), str(stand.bench.path)]
+    host = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert host.stdout.readline() == "playing\n"
+    assert stand.bench.instruments["lo_drive"].on
+    sessions = psutil.Process(host.pid).children()
+    assert len(sessions) == 6
+    host.send_signal(number)
+    assert host.wait(DEADLINE_S) == -number
+    host.stdout.close()
+    _, alive = psutil.wait_procs(sessions, DEADLINE_S)
+    assert not alive
+    stand.assert_safe()
+    stand.cure("digitizer")
+    stand.driver.connect()  # the leases went with their owner
+    assert_played(stand.play())
