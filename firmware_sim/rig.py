@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _BATCH_BYTES: Final = 64 << 20
 """Results of the shots that are simulated together."""
+_SAMPLE_COPIES: Final = 3
+"""What the DACs put out, what reaches the chip, and what is computed from it."""
 _MAX_BATCH_SHOTS: Final = 1 << 20
 _ROUNDING: Final = 1e-9
 _SEED_BITS: Final = 53
@@ -66,7 +68,7 @@ class EmulatedRig:
         """Refuse what does not fit into memory; see ``Rig``.
 
         Raises:
-            ResourceError: One shot's results are too large.
+            ResourceError: One shot's results, or the samples of a block, are too large.
             ConfigError: The Setup promises bits earlier than the board has them.
         """
         promised_s = loaded.setup.bit_latency_ticks * float(loaded.setup.tick_s)
@@ -81,6 +83,7 @@ class EmulatedRig:
                 f"one shot's results in mode {run.capture_mode} need {need} bytes, the board has {_BATCH_BYTES}; "
                 "capture less at once, or integrated values"
             )
+        _check_blocks(loaded, (run.sim or SimOptions()).memory_mib)
 
     def play(self, loaded: Loaded, active: ActiveRun) -> None:
         """Play a run; see ``Rig``."""
@@ -186,6 +189,19 @@ def _bytes_per_shot(program: Program, setup: Setup, run: Run) -> int:
     # Integrated values are computed for every mode; a trace needs its noise and correction beside it.
     traces = 64 * captures * _trace_samples(program, setup) if "trace" in run.capture_mode else 0
     return program.n_clbits + 8 * program.n_registers + 16 * captures + traces + 16
+
+
+def _check_blocks(loaded: Loaded, limit_mib: int) -> None:
+    ports, lengths = loaded.setup.ports, loaded.program.blocks["length_ticks"]
+    block = int(np.argmax(lengths))
+    widths = {"iq_drive": 16, "iq_readout": 16, "flux": 8}
+    per_tick = _SAMPLE_COPIES * sum(widths.get(port.kind, 0) / port.sample_ticks for port in ports)
+    need_mib = int(per_tick * int(lengths[block])) >> 20
+    if need_mib > limit_mib:
+        raise ResourceError(
+            f"block {block} of {int(lengths[block])} ticks needs {need_mib} MiB for the samples of {len(ports)} ports, "
+            f"the emulator may take {limit_mib} MiB; shorten its delays or raise memory_mib"
+        )
 
 
 def _trace_samples(program: Program, setup: Setup) -> int:

@@ -150,6 +150,8 @@ class Sequencer:
             InstrumentFault: The iteration limit was exceeded.
             ResourceError: A sample is out of range.
         """
+        if self._flow[0].op is FlowOp.END:
+            return branches
         self._player.reset()
         self._memory = Registers(self._program.n_registers, branches)
         settled = [] if self._wires is None else self._wires.settled()

@@ -140,8 +140,9 @@ class ProviderService:
                 ``thermal``, ``quasi_static``, ``one_over_f``, ``drift``, ``photons``), ``levels``
                 per transmon (2 to 4, or ``auto``: 3 if memory allows), ``mode`` (``density
                 matrix``, ``ket``, ``tree``, or ``auto``, the cheapest), ``memory_mib`` (memory of
-                the state, in MiB), ``allow_unsafe`` (True goes on where approximations do not
-                hold), ``seed`` of all jobs that bring none, and ``truth``, a file with the hidden
+                the state, and of a block's samples, in MiB), ``allow_unsafe`` (True goes on where
+                approximations do not hold), ``seed`` of all jobs that bring none, and ``truth``, a
+                file with the hidden
                 device.
 
         Raises:

@@ -76,6 +76,7 @@ def _check_tables(program: Program) -> None:
     _all((captures["weights"] >= -1) & (captures["weights"] < len(envelopes)), "integration weights do not exist")
     _all(captures["discriminator"] < len(program.discriminators), "discriminator does not exist")
     _all(captures["clbit"] < program.n_clbits, "capture writes a bit that does not exist")
+    _all(captures["index"] < len(captures), "capture's place in the results is beyond their number")
     _all(captures["zero"] == 0, "reserved bits of a capture are set")
     classes = program.discriminators["n_classes"]
     _all((classes >= 2) & (classes <= limits.MAX_CLASSES), "a discriminator has two or three classes")

@@ -53,6 +53,13 @@ def test_straight_line_plays_its_block_once_and_knows_that_nothing_follows():
     assert np.array_equal(ended[0].bits[:, 0], [0, 1, 0, 1, 0])
 
 
+def test_a_flow_that_ends_at_once_plays_nothing():
+    physics = FakePhysics()
+    program = toys.program([([], toys.PULSE_TICKS)], [toys.END], n_captures=0)
+    assert len(sequencer_of(program, physics).run(begin(3, 1))[0].shots) == 3
+    assert physics.played == []
+
+
 def test_capture_is_handed_to_the_physics_as_the_program_says():
     physics = FakePhysics()
     sequencer_of(toys.excited(), physics).run(begin(1, 1))

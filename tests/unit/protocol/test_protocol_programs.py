@@ -119,6 +119,7 @@ BAD = [
     ("captures", 0, "weights", 4, "integration weights"),
     ("captures", 0, "discriminator", 3, "discriminator does not exist"),
     ("captures", 0, "clbit", 3, "bit that does not exist"),
+    ("captures", 0, "index", 1, "place in the results is beyond their number"),
     ("captures", 0, "zero", 3, "reserved bits"),
     ("discriminators", 0, "n_classes", 4, "two or three classes"),
     ("discriminators", 0, "coef", np.nan, "not finite"),

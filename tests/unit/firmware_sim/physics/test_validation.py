@@ -9,6 +9,7 @@ from firmware_sim.physics.cache import OperatorCache
 from firmware_sim.physics.device import build_chip
 from firmware_sim.physics.propagators import Controls, hamiltonians, unitary
 from firmware_sim.physics.readout import Readout
+from qctrl.errors import InstrumentFault
 
 TURN = 2 * np.pi
 ALPHA = -TURN * 330e6
@@ -170,3 +171,30 @@ def steady_separation(rig):
         (rig.capture("q0", 2000, 1000),), lines, 0
     )
     return abs(tables.sums[0, 0, 1, -1] - tables.sums[0, 0, 0, -1])
+
+
+def collision_chain(chain5):
+    """Five tunable qubits with fixed couplings of 5 MHz, neighbours 20 to 60 MHz apart; nothing to switch off."""
+    document = chain5.model_dump(by_alias=True)
+    for name, frequency in zip(document["qubits"], (4.90e9, 4.95e9, 4.91e9, 4.97e9, 4.93e9), strict=True):
+        document["qubits"][name]["frequency"] = frequency
+    for edge in document["edges"].values():
+        edge |= {"g_idle": 5e6, "coupler": None}
+    return type(chain5).model_validate(document)
+
+
+@pytest.mark.parametrize("tree", [False, True])
+def test_a_chip_whose_frequencies_collide_is_refused_as_unsafe(bench, chain5, shapes, tree):
+    truth = collision_chain(chain5)
+    for allowed in (False, True):
+        rig = bench(truth, tree=tree, allow_unsafe=allowed)
+        lines, envelope = rig.lines(400), shapes[0](20, 5.0)
+        for name in truth.qubits:
+            rig.drive(lines, name, 0, rig.pi_amplitude(name, envelope, np.pi / 2) * envelope)
+        if allowed:
+            rig.engine.play(rig.begin(), lines, 0)
+            assert rig.engine.statistics()["approximation"] == "unsafe"
+            assert rig.engine.statistics()["neglected_infidelity"] > 1e-2
+        else:
+            with pytest.raises(InstrumentFault, match=r"couplings at rest are too strong.*allow_unsafe"):
+                rig.engine.play(rig.begin(), lines, 0)
