@@ -26,6 +26,30 @@ class InstrumentLimits(StrictModel):
     """Steepest ramp of a DC source, V/s."""
 
 
+_Path = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.{}:]*$", max_length=128)]
+_Value = bool | int | float | str
+
+
+class QcodesDriver(StrictModel):
+    """A QCoDeS instrument: its class, and which of its parameters are what an oscillator or a DC source has."""
+
+    driver: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
+    """``package.module:Class``; it is called with a name, the address and ``settings``."""
+    settings: dict[Annotated[str, Field(max_length=64)], _Value] = Field(
+        default_factory=dict[str, _Value], max_length=64
+    )
+    frequency: _Path = "frequency"
+    """Carrier of an oscillator, Hz."""
+    power: _Path = "power"
+    """Its level, dBm."""
+    level: _Path = "voltage"
+    """Level of a DC source, V; ``{output}`` stands for the output that ``bias`` names, as in ``ch{output:02}.v``."""
+    output: _Path | None = "status"
+    """What switches the output; ``null`` if nothing does."""
+    switched_on: _Value = "on"
+    switched_off: _Value = "off"
+
+
 class RackInstrument(StrictModel):
     """One box."""
 
@@ -52,6 +76,8 @@ class RackInstrument(StrictModel):
     verify: Literal["first", "never"] = "first"
     """Whether an uploaded waveform is read back and compared."""
     limits: InstrumentLimits = InstrumentLimits()
+    qcodes: QcodesDriver | None = None
+    """Of the kinds ``qcodes_oscillator`` and ``qcodes_source``."""
 
     @property
     def held_ports(self) -> tuple[str, ...]:

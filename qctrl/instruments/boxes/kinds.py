@@ -22,6 +22,8 @@ OWN: Final = {
     "rohde_schwarz_sgs100a": "qctrl.instruments.scpi.rohde_schwarz:RohdeSchwarzLo",
     "rohde_schwarz_smb100a": "qctrl.instruments.scpi.rohde_schwarz:RohdeSchwarzLo",
     "qdevil_qdac2": "qctrl.instruments.scpi.qdevil_qdac2:QdevilQdac2",
+    "qcodes_oscillator": "qctrl.instruments.qcodes:QcodesOscillator",
+    "qcodes_source": "qctrl.instruments.qcodes:QcodesSource",
     "yokogawa_gs200": "qctrl.instruments.scpi.yokogawa_gs200:YokogawaGs200",
 }
 

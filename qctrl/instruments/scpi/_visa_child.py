@@ -1,7 +1,7 @@
 """The process behind a ``Session``: it holds one VISA resource and does one thing at a time.
 
 Run as a file, not as a module, so that it starts with the standard library and pyvisa alone. Its only argument is the
-file descriptor of a socket to its parent; frames on it are described in ``session.py``.
+file descriptor of a socket to its parent; frames on it are described in ``child.py``.
 
 When the parent is gone without a word, it sends the parked lines, which take the instrument to its safe state. That
 holds for every way in which a parent can end, SIGKILL too.
@@ -230,15 +230,19 @@ def _listen(channel: socket.socket, requests: queue.SimpleQueue[Any]) -> None:
             os._exit(1)
 
 
-def main() -> None:
-    """Serve one parent."""
+def serve(worker: Any) -> None:
+    """Let a worker do what the parent asks, one thing at a time, until the parent says so or is gone.
+
+    Args:
+        worker: Has ``do(request, payload)``, and ``leave(abandoned=...)`` for the end.
+    """
     # Both are for the parent, which then ends this process in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     channel = socket.socket(fileno=int(sys.argv[1]))
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(channel, requests), daemon=True).start()
-    worker, abandoned = Worker(), True
+    abandoned = True
     while (request := requests.get()) is not None:
         if request[0]["verb"] == "close":
             abandoned = False
@@ -258,4 +262,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(Worker())

