@@ -10,6 +10,7 @@ from pydantic import Field
 from qctrl.strict_yaml import StrictModel, number, problem, within
 
 _PortName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*\.(drive|flux|readout|acquire)$", max_length=64)]
+_Slot = Annotated[str, Field(pattern=r"^([1-9]|1[0-9]|20)$")]
 _Channel = Annotated[int, Field(ge=1, le=256)]
 
 
@@ -78,6 +79,10 @@ class RackInstrument(StrictModel):
     limits: InstrumentLimits = InstrumentLimits()
     qcodes: QcodesDriver | None = None
     """Of the kinds ``qcodes_oscillator`` and ``qcodes_source``."""
+    modules: dict[_Slot, Literal["QCM", "QCM-RF", "QRM", "QRM-RF"]] = Field(
+        default_factory=dict[str, Literal["QCM", "QCM-RF", "QRM", "QRM-RF"]], max_length=20
+    )
+    """Modules of a cluster, by slot; its channels are a slot and an output (or input), counted from 1."""
 
     @property
     def held_ports(self) -> tuple[str, ...]:
@@ -110,3 +115,25 @@ def check_instruments(instruments: Mapping[str, RackInstrument]) -> None:
     if len(triggers) != 1:
         found = ", ".join(triggers) or "none"
         raise problem(f"one generator gives the trigger, here {found}", "give one a trigger_channel", "instruments")
+
+
+def check_cluster(instruments: Mapping[str, RackInstrument]) -> None:
+    """Refuse a cluster that cannot be used.
+
+    Raises:
+        PydanticCustomError: There is not exactly one, or a channel is not in one of its modules, or is taken twice.
+    """
+    if len(instruments) != 1:
+        raise problem(f"a cluster is one instrument, here are {len(instruments)}", "list one", "instruments")
+    for name, entry in instruments.items():
+        if entry.kind != "qblox_cluster":
+            raise problem(f"value {entry.kind!r} is no cluster", "write qblox_cluster", "instruments", name, "kind")
+        taken: dict[tuple[tuple[int, ...], bool], str] = {}
+        for port, place in entry.channels.items():
+            at = ("instruments", name, "channels", port)
+            if len(place) != 2 or str(place[0]) not in entry.modules:
+                raise problem(f"{list(place)} is no slot and output of a module", "list its slot in modules", *at)
+            line = (place, port.endswith(".acquire"))
+            if line in taken:
+                raise problem(f"{list(place)} is taken by {taken[line]}", "use another output", *at)
+            taken[line] = port

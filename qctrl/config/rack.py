@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from qctrl.config.instruments import RackInstrument, check_instruments
+from qctrl.config.instruments import RackInstrument, check_cluster, check_instruments
 from qctrl.config.wiring import Wiring, load_wiring
 from qctrl.errors import ConfigError
 from qctrl.strict_yaml import StrictModel, parse_text, problem, read_text, validate
@@ -36,8 +36,9 @@ class RackDocument(StrictModel):
     """A rack file."""
 
     schema_: Annotated[Literal["qctrl.rack/1"], Field(alias="schema")]
-    driver: Literal["sequencer", "boxes"]
-    """``sequencer`` speaks the packed format; ``boxes`` are ordinary instruments that the host plays on."""
+    driver: Literal["sequencer", "boxes", "cluster"]
+    """``sequencer`` speaks the packed format; ``boxes`` are ordinary instruments that the host plays on; a ``cluster``
+    has a vendor's sequencers, for which the host writes programs."""
     address: Annotated[str, Field(max_length=4096), AfterValidator(_check_address)] | None = None
     devices: Annotated[
         dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)], RackEntry],
@@ -54,6 +55,13 @@ class RackDocument(StrictModel):
                 raise problem("a sequencer has an address", "add address: embedded, ipc://PATH or tcp://HOST:PORT")
             if self.instruments:
                 raise problem("a sequencer has no instruments", "remove them, or write driver: boxes", "instruments")
+            return self
+        if self.driver == "cluster":
+            if self.address is not None:
+                raise problem("a cluster has its address among the instruments", "remove this one", "address")
+            if len(self.devices) != 1:
+                raise problem("a cluster is wired to one device", "write a rack file per device", "devices")
+            check_cluster(self.instruments)
             return self
         if self.address not in (None, EMBEDDED):
             raise problem("boxes have an address each", "remove this one, or write embedded to emulate them", "address")
@@ -89,7 +97,7 @@ class Rack:
     @property
     def has_branches(self) -> bool:
         """Whether flow on measured bits is possible; boxes play one shot after the other, all alike."""
-        return self.driver == "sequencer"
+        return self.driver != "boxes"
 
     @property
     def devices(self) -> tuple[str, ...]:

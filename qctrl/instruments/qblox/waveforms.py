@@ -1,0 +1,68 @@
+"""``WaveformMemory``: envelopes of one sequencer as its waveforms, each distinct line of samples once."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qctrl.errors import ResourceError
+
+
+class Stored(TypedDict):
+    """A waveform or a set of weights as the vendor's driver takes it."""
+
+    data: list[float]
+    index: int
+
+
+class WaveformMemory:
+    """What one sequencer stores.
+
+    Args:
+        who: Name of the sequencer, for errors.
+        what: ``waveforms`` or ``weights``.
+        max_samples: Samples of all lines together.
+        max_lines: Number of lines.
+    """
+
+    def __init__(self, who: str, what: str, max_samples: int, max_lines: int) -> None:
+        self._who = who
+        self._what = what
+        self._max_samples = max_samples
+        self._max_lines = max_lines
+        self._index: dict[bytes, int] = {}
+        self._lines: list[NDArray[np.int16]] = []
+
+    def index(self, samples: NDArray[np.int16]) -> int:
+        """Return the index of a line of samples, which is stored unless it is already.
+
+        Args:
+            samples: Multiples of 1/32767, one per nanosecond.
+
+        Raises:
+            ResourceError: It does not fit.
+        """
+        key = samples.tobytes()
+        if key not in self._index:
+            need = sum(len(line) for line in self._lines) + len(samples)
+            if need > self._max_samples:
+                raise ResourceError(
+                    f"Qblox {self._who}, memory {self._what}: needs {need} samples, has {self._max_samples}; "
+                    "use shorter or fewer envelopes"
+                )
+            if len(self._lines) == self._max_lines:
+                raise ResourceError(
+                    f"Qblox {self._who}, memory {self._what}: needs more than {self._max_lines} of them; "
+                    "use fewer envelopes"
+                )
+            self._index[key] = len(self._lines)
+            self._lines.append(np.ascontiguousarray(samples))
+        return self._index[key]
+
+    def stored(self) -> dict[str, Stored]:
+        """Return everything under names, in fractions of full scale."""
+        return {
+            f"{self._what[0]}{k}": Stored(data=(line / 32767).tolist(), index=k) for k, line in enumerate(self._lines)
+        }
