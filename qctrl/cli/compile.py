@@ -13,7 +13,7 @@ from qctrl.cli.circuit_file import read_circuit
 from qctrl.cli.device import DEFAULT_DEVICE, Choice, ConfigOption, DeviceOption, fit, opened
 from qctrl.cli.output import JsonOption, print_columns, print_json
 from qctrl.cli.progress import Bar
-from qctrl.errors import CompileError
+from qctrl.errors import CompileError, ConfigError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -29,6 +29,7 @@ class Stage(StrEnum):
     PULSES = "pulses"
     PROGRAM = "program"
     SAMPLES = "samples"
+    Q1ASM = "q1asm"
 
 
 def compile_file(  # noqa: PLR0913 - a command's options are its parameters
@@ -46,11 +47,13 @@ def compile_file(  # noqa: PLR0913 - a command's options are its parameters
     """Compile an OpenQASM file and print one stage; nothing is executed."""
     if port is not None and dump is not Stage.SAMPLES:
         raise typer.BadParameter("it goes with --dump samples", param_hint="--port")
+    if dump is Stage.Q1ASM and config is None:
+        raise typer.BadParameter("it goes with --config RACK.yaml of a Qblox cluster", param_hint="--dump q1asm")
     circuit = read_circuit(file)
     with opened(Choice(device, config)) as backend, Bar(f"compiling {file.name} for {device}"):
         isa = fit(circuit, backend)
         program = backend.compile(isa)
-        listing = _TEXTS[dump](isa, backend) if dump in _TEXTS else program.text()
+        listing = _listing(dump, isa, backend, program, config)
         samples = _samples(program, port) if dump is Stage.SAMPLES else {}
     if out is not None:
         _write(out, program.to_bytes())
@@ -62,6 +65,23 @@ def compile_file(  # noqa: PLR0913 - a command's options are its parameters
         _print_summary(program, samples)
     else:
         print_columns(_rows(samples[port]), header=_HEADERS[samples[port].dtype.kind])
+
+
+def _listing(dump: Stage, isa: QuantumCircuit, backend: Backend, program: CompiledProgram, config: Path | None) -> str:
+    if dump is Stage.Q1ASM and config is not None:
+        return _q1asm(program, config)
+    return _TEXTS[dump](isa, backend) if dump in _TEXTS else program.text()
+
+
+def _q1asm(program: CompiledProgram, config: Path) -> str:
+    """Return what the sequencers of a cluster get."""
+    from qctrl.config import load_rack
+    from qctrl.instruments.qblox import cluster_wiring, to_q1asm
+
+    rack = load_rack(config)
+    if rack.driver != "cluster":
+        raise ConfigError(f"{config}: only a rack with driver: cluster has sequencers that take Q1ASM")
+    return to_q1asm(program.program, program.setup, cluster_wiring(rack)[1]).text()
 
 
 def _gates(isa: QuantumCircuit, backend: Backend) -> str:

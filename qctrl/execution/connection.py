@@ -130,7 +130,7 @@ def check_boxes(rack: Rack) -> dict[str, BoxHealth | QctrlError]:
     """Ask every box of a rack how it is; switches nothing.
 
     Args:
-        rack: A rack whose driver is ``boxes``; emulated ones are started for it.
+        rack: A rack of boxes, or of a cluster; emulated ones are started for it.
 
     Raises:
         InstrumentError: Another process uses the rack, or the emulator does not start.

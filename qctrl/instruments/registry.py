@@ -13,6 +13,7 @@ from qctrl.transport import Client
 
 if TYPE_CHECKING:
     from qctrl.instruments.boxes import BoxRack
+    from qctrl.instruments.qblox.driver import QbloxCluster
 
 
 def _open_sequencer(address: str, device: str, peer_failure: Callable[[], str | None]) -> Driver:
@@ -39,17 +40,21 @@ def open_driver(kind: str, address: str, device: str, peer_failure: Callable[[],
     return _OPENERS[kind](address, device, peer_failure)
 
 
-def open_boxes(rack: Rack, device: str, *, run_slack_s: float = 120.0) -> BoxRack:
-    """Return the driver of a rack of ordinary instruments; nothing is sent before its ``connect``.
+def open_boxes(rack: Rack, device: str, *, run_slack_s: float = 120.0) -> BoxRack | QbloxCluster:
+    """Return the driver of a rack of ordinary instruments or of a cluster; nothing is sent before its ``connect``.
 
     Args:
-        rack: A rack whose driver is ``boxes``.
+        rack: A rack whose driver is ``boxes`` or ``cluster``.
         device: Name of the device that it is wired to.
         run_slack_s: How much longer than its shots a run may take; an emulated rack computes them.
 
     Raises:
         ConfigError: A kind of instrument is unknown, or they cannot work together.
     """
+    if rack.driver == "cluster":
+        from qctrl.instruments.qblox.driver import QbloxCluster
+
+        return QbloxCluster(rack, device)
     from qctrl.instruments.boxes import BoxRack, open_box
 
     boxes = {name: open_box(name, entry) for name, entry in rack.instruments.items()}

@@ -1,6 +1,7 @@
 """``qctrl compile``."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from .conftest import OPEN, RESET
 
 pytestmark = pytest.mark.usefixtures("nominal")
 PAIR = ["--device", "pair2"]
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 @pytest.mark.parametrize(
@@ -85,3 +87,18 @@ def test_port_without_samples_is_wrong_usage(capsys, bell):
 def test_unwritable_output_is_refused(capsys, bell, tmp_path):
     assert main(["compile", bell, *PAIR, "--out", str(tmp_path / "none" / "x")]) == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_q1asm_of_a_cluster_is_printed(capsys, bell):
+    rack = str(CONFIGS / "rack_qblox_pair2.yaml")
+    assert main(["compile", bell, *PAIR, "--dump", "q1asm", "--config", rack]) == 0
+    out = capsys.readouterr().out
+    assert "# slot 2 sequencer 0 (QCM-RF)" in out
+    assert "shot:   reset_ph" in out
+
+
+def test_q1asm_needs_the_rack_of_a_cluster(capsys, bell):
+    assert main(["compile", bell, *PAIR, "--dump", "q1asm"]) == 2
+    assert "--config" in capsys.readouterr().err
+    assert main(["compile", bell, *PAIR, "--dump", "q1asm", "--config", str(CONFIGS / "emulator.yaml")]) == 4
+    assert "only a rack with driver: cluster" in capsys.readouterr().err

@@ -1,0 +1,174 @@
+"""The process that holds the vendor's object: ``python -m qctrl.instruments.qblox._child FD``.
+
+Requests and answers are MessagePack behind a length, over the socket ``FD``; the parent ends this process when an
+answer is late. It works in a folder of its own, because the vendor's dummy assembles where it stands.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import socket
+import struct
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+LENGTH: Final = struct.Struct("<Q")
+_KINDS: Final = {
+    "QCM": "CLUSTER_QCM",
+    "QCM-RF": "CLUSTER_QCM_RF",
+    "QRM": "CLUSTER_QRM",
+    "QRM-RF": "CLUSTER_QRM_RF",
+}
+
+
+def open_cluster(_: Any, address: str, modules: Mapping[str, str]) -> Any:
+    """Return the vendor's object; an empty address stands for its dummy."""
+    vendor = importlib.import_module("qblox_instruments")
+    kinds = {int(slot): getattr(vendor.ClusterType, _KINDS[kind]) for slot, kind in modules.items()}
+    return vendor.Cluster("cluster", dummy_cfg=kinds) if not address else vendor.Cluster("cluster", address)
+
+
+def identify(cluster: Any) -> dict[str, Any]:
+    """Return who it is and which modules it has."""
+    identity = cluster.get_idn()
+    modules = {
+        str(module.slot_idx): f"{module.module_type}{'-RF' if module.is_rf_type else ''}"
+        for module in cluster.modules
+        if module.present()
+    }
+    return {
+        "maker": str(identity["manufacturer"]),
+        "model": str(identity["model"]),
+        "serial": str(identity["serial_number"]),
+        "firmware": str(identity["firmware"]["application"]["version"]),
+        "modules": modules,
+    }
+
+
+def health(cluster: Any) -> dict[str, Any]:
+    """Return its status, its clock, and what was in its error queue, which is empty afterwards."""
+    status = cluster.get_system_status()
+    errors = [str(cluster.get_system_error()) for _ in range(min(int(cluster.get_num_system_error()), 100))]
+    flags = sorted(str(flag) for flag in status.flags)
+    return {
+        "status": str(status.status),
+        "flags": flags,
+        "errors": errors,
+        "reference": str(cluster.reference_source()),
+    }
+
+
+def reset(cluster: Any) -> None:
+    """Make everything as it is after power-on; outputs are off."""
+    cluster.reset()
+
+
+def set_values(cluster: Any, slot: int, sequencer: int, values: Mapping[str, Any]) -> None:
+    """Set parameters of a module, or of one of its sequencers if it is not negative."""
+    target = getattr(cluster, f"module{slot}")
+    target = target if sequencer < 0 else getattr(target, f"sequencer{sequencer}")
+    for name, value in values.items():
+        getattr(target, name)(value)
+
+
+def upload(cluster: Any, slot: int, sequencer: int, sequence: Mapping[str, Any]) -> None:
+    """Give a sequencer its program, waveforms, weights and acquisitions."""
+    getattr(getattr(cluster, f"module{slot}"), f"sequencer{sequencer}").sequence(dict(sequence))
+
+
+def start(cluster: Any, places: list[list[int]]) -> None:
+    """Arm sequencers and start them."""
+    for slot, sequencer in places:
+        getattr(cluster, f"module{slot}").arm_sequencer(sequencer)
+    for slot, sequencer in places:
+        getattr(cluster, f"module{slot}").start_sequencer(sequencer)
+
+
+def states(cluster: Any, places: list[list[int]]) -> list[dict[str, Any]]:
+    """Return how sequencers are."""
+    found: list[dict[str, Any]] = []
+    for slot, sequencer in places:
+        status = getattr(cluster, f"module{slot}").get_sequencer_status(sequencer)
+        errors = [str(flag) for flag in status.err_flags]
+        found.append({"status": str(status.status), "state": str(status.state), "errors": errors})
+    return found
+
+
+def bins(cluster: Any, slot: int, sequencer: int) -> dict[str, Any]:
+    """Return what the bins of a sequencer's only acquisition hold."""
+    found = getattr(cluster, f"module{slot}").get_acquisitions(sequencer)["shots"]["acquisition"]["bins"]
+    return {
+        "in_phase": list(found["integration"]["path0"]),
+        "quadrature": list(found["integration"]["path1"]),
+        "threshold": list(found["threshold"]),
+        "count": list(found["avg_cnt"]),
+    }
+
+
+def feed(cluster: Any, slot: int, sequencer: int, values: list[list[float]]) -> None:
+    """Let the dummy answer with bins: in-phase, quadrature, threshold, count."""
+    vendor = importlib.import_module("qblox_instruments")
+    made = [vendor.DummyBinnedAcquisitionData(data=(i, q), thres=int(t), avg_cnt=int(n)) for i, q, t, n in values]
+    module = getattr(cluster, f"module{slot}")
+    module.set_dummy_binned_acquisition_data(sequencer=sequencer, acq_index_name="shots", data=made)
+
+
+def stop(cluster: Any) -> None:
+    """Stop all sequencers and disconnect all outputs."""
+    for module in cluster.modules:
+        if module.present():
+            module.stop_sequencer()
+            module.disconnect_outputs()
+
+
+_VERBS: Final[dict[str, Callable[..., Any]]] = {
+    each.__name__: each for each in (identify, health, reset, set_values, upload, start, states, bins, feed, stop)
+}
+
+
+def receive(link: socket.socket) -> bytes | None:
+    """Return the next message; ``None`` if the peer is gone."""
+    data = bytearray()
+    wanted = LENGTH.size
+    while len(data) < wanted:
+        part = link.recv(min(1 << 20, wanted - len(data)))
+        if not part:
+            return None
+        data += part
+        if wanted == LENGTH.size and len(data) == wanted:
+            wanted += LENGTH.unpack(data)[0]
+    return bytes(data[LENGTH.size :])
+
+
+def send(link: socket.socket, body: object) -> None:
+    """Send a message."""
+    data = msgspec.msgpack.encode(body)
+    link.sendall(LENGTH.pack(len(data)) + data)
+
+
+def serve(link: socket.socket) -> None:
+    """Answer requests until the parent is gone."""
+    cluster: Any = None
+    while (data := receive(link)) is not None:
+        verb, args = msgspec.msgpack.decode(data)
+        try:
+            if verb == "open":
+                cluster, value = open_cluster(None, *args), None
+            else:
+                value = _VERBS[verb](cluster, *args)
+        except Exception as error:  # noqa: BLE001 (the parent raises it)
+            send(link, {"error": f"{type(error).__name__}: {error}"})
+        else:
+            send(link, {"value": value})
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as parent, tempfile.TemporaryDirectory(prefix="qctrl-q1asm-") as folder:
+        os.chdir(folder)
+        serve(parent)
+        os.chdir("/")
