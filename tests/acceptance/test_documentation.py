@@ -22,6 +22,7 @@ NEEDS = {
     "pulses-as-the-instrument-gets-them.md": "matplotlib",
     "ordinary-instruments.md": "pyvisa_py",
     "write-an-instrument-driver.md": "pyvisa_py",
+    "qblox-cluster.md": "qblox_instruments",
 }
 # Stays in the foreground.
 NOT_RUN = ["emulator", "up"]
