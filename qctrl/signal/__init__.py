@@ -9,7 +9,8 @@ from qctrl.signal.demodulate import carrier, demodulate, demodulation_weights, d
 from qctrl.signal.envelopes import Envelope, dequantise, evaluate, quantise
 
 if TYPE_CHECKING:
-    from qctrl.signal.player import CaptureWindow, Player, PlayerState
+    from qctrl.signal.capture_windows import CaptureWindow
+    from qctrl.signal.player import Player, PlayerState
     from qctrl.signal.setup_chain import SetupChain
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
 
 # Loaded on first use (PEP 562): envelopes and demodulation must not pay for Numba.
 _MODULE_OF = {
-    "CaptureWindow": "qctrl.signal.player",
+    "CaptureWindow": "qctrl.signal.capture_windows",
     "Player": "qctrl.signal.player",
     "PlayerState": "qctrl.signal.player",
     "SetupChain": "qctrl.signal.setup_chain",

@@ -2,11 +2,12 @@
 
 Each is one function over plain arrays and without slices. Handing an array to a function counts its references, and a
 count waits until the samples of before have left the processor: it would cost more than the 48 samples of a usual play.
+Indices are unsigned, since a signed one is asked for its sign, and nothing is divided from one play to the next.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numba import njit
@@ -17,79 +18,113 @@ from qctrl.signal import _kernels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Columns of the table of responses: place in the store, tuning word that the response was made for, whether the block
-# has played it.
-PLACE, FTW, USED = range(3)
-SLOT_COLUMNS: Final = 3
+# Columns of the table of responses: place in the store, samples, tuning word that the response was made for, whether
+# the block has played it.
+PLACE, LENGTH, FTW, USED = map(np.uintp, range(4))
+SLOT_COLUMNS: Final = 4
 TAIL: Final = 0
 """The slot of what the block before still owed, never ready for a play; in place of a slot for plays that have none."""
 STALE: Final = -(2**63)
 """In place of a tuning word: nothing is there yet."""
-# Flags of the state: place of the response that still owes its tail, or -1, and its length.
-OWING, LENGTH = range(2)
+NOTHING: Final = -1
+"""In place of the slot that still owes its tail."""
 MOST_SECTIONS: Final = 2
 """A line with more is always corrected stage by stage."""
-_ROW: Final = np.uintp(_kernels.CHUNK)
+_MODE: Final = np.uintp(_kernels.CHUNK)
 """Where the second mode begins."""
+ROW: Final = _kernels.CHUNK + 16
+"""Floats from one row of a filtered response to the next. As a constant it spares the loops most of the questions
+whether what they read is what they write; the 16 keep the rows out of one another's place in the cache."""
 _MARGIN: Final = 1.0 + 1e-12
 """What rounding may add to the bound of a play."""
+_ROW = np.uintp(ROW)
+_ONE, _TWO, _THREE = map(np.uintp, (1, 2, 3))
 
 
 @njit(inline="always", **JIT)
-def _is_ready(events: NDArray[np.void], k: int, last_tick: int, slot: int, ftw: int, slots: NDArray[np.int64]) -> bool:
-    """Whether the response to play ``k`` is there, and no other play begins before its end at ``last_tick``."""
-    following = k + 1
-    while following < events.size and events[following]["op"] != _kernels.PLAY:
-        following += 1
-    alone = following == events.size or int(np.int64(events[following]["start_ticks"])) >= last_tick
-    return alone and slot != TAIL and slots[slot, FTW] == ftw
+def _first_sample(event: Any, end: int, ticks: int) -> int:
+    """Return the sample at which a play begins; ``end`` is the usual one."""
+    start_tick = int(np.int64(event["start_ticks"]))
+    return end if start_tick == end * ticks else start_tick // ticks
+
+
+@njit(inline="always", **JIT)
+def _is_alone(events: NDArray[np.void], k: int, last_tick: int) -> bool:
+    """Whether no play that follows ``k`` begins before ``last_tick``."""
+    n, following = np.uintp(events.size), k + _ONE
+    while following < n and events[following]["op"] != _kernels.PLAY:
+        following += _ONE
+    return following >= n or int(np.int64(events[following]["start_ticks"])) >= last_tick
+
+
+@njit(inline="always", **JIT)
+def _next_play(
+    events: NDArray[np.void], k: int, start_tick: int, words: NDArray[np.uint32], frames: NDArray[np.int64]
+) -> tuple[int, complex]:
+    """Bring the registers to the first play from event ``k`` on; return its index, or past the end, and its phasor."""
+    n = np.uintp(events.size)
+    while k < n and events[k]["op"] != _kernels.PLAY:
+        _kernels.change_frame(events[k], words, frames)
+        k += _ONE
+    if k >= n:
+        return k, 0j
+    return k, _kernels.unit_phasor(_kernels.play_word(events[k], start_tick, words, frames))
+
+
+@njit(inline="always", **JIT)
+def _code(level: float, rounder: float, lsb: float) -> float:
+    return ((level + rounder) - rounder) * lsb
+
+
+@njit(inline="always", **JIT)
+def _put_silence(
+    silence: tuple[float, float], scale: tuple[float, float], w: int, span: tuple[int, int], out: NDArray[np.float64]
+) -> None:
+    rounder, lsb = scale
+    i, q = _code(silence[0], rounder, lsb), _code(silence[1], rounder, lsb)
+    for j in range(np.uintp(span[0]), np.uintp(span[1])):
+        if w == 1:
+            out[j] = i
+        else:
+            out[_TWO * j] = i
+            out[_TWO * j + _ONE] = q
 
 
 @njit(inline="always", **JIT)
 def _put_codes(
     silence: tuple[float, float],
-    w: int,
-    count: int,
+    scale: tuple[float, float],
     response: tuple[NDArray[np.float64], int, int, complex],
-    lsb: float,
-    rounder: float,
-    to: tuple[NDArray[np.float64], int],
+    w: int,
+    out: NDArray[np.float64],
+    at: int,
 ) -> None:
     """Write the codes of silence plus a turned response.
 
     Args:
         silence: Its level along I and Q.
-        w: Floats per sample.
-        count: Samples.
+        scale: See ``_kernels.ROUNDER``; one code.
         response: Store, place of the first float, length of a row, factor.
-        lsb: One code.
-        rounder: See ``_kernels.ROUNDER``.
-        to: Output and place of the first float.
+        w: Floats per sample.
+        out: Output.
+        at: First sample in it.
     """
+    rounder, lsb = scale
     base_i, base_q = silence
-    store, row, re, im = response[0], np.uintp(response[2]), response[3].real, response[3].imag
-    out, at, n, e_i = to[0], np.uintp(to[1]), np.uintp(count), np.uintp(response[1])
+    store, re, im = response[0], response[3].real, response[3].imag
+    e_i, n, first = np.uintp(response[1]), np.uintp(response[2]), np.uintp(w * at)
+    e_q = s_i = e_i + n
     if w == 1:
-        s_i = e_i + row
         for j in range(n):
-            out[at + j] = ((base_i + re * store[e_i + j] + im * store[s_i + j] + rounder) - rounder) * lsb
+            out[first + j] = _code(base_i + re * store[e_i + j] + im * store[s_i + j], rounder, lsb)
         return
-    e_q = e_i + row
-    s_i = e_q + row
-    s_q = s_i + row
-    two, one = np.uintp(2), np.uintp(1)
+    s_i = e_q + n
+    s_q = s_i + n
     for j in range(n):
         i = base_i + re * store[e_i + j] + im * store[s_i + j]
         q = base_q + re * store[e_q + j] + im * store[s_q + j]
-        out[at + two * j] = ((i + rounder) - rounder) * lsb
-        out[at + two * j + one] = ((q + rounder) - rounder) * lsb
-
-
-@njit(inline="always", **JIT)
-def _put_silence(silent: tuple[float, float], w: int, first: int, last: int, out: NDArray[np.float64]) -> None:
-    for j in range(w * first, w * last, w):
-        out[j] = silent[0]
-        out[j + w - 1] = silent[1]
+        out[first + _TWO * j] = _code(i, rounder, lsb)
+        out[first + _TWO * j + _ONE] = _code(q, rounder, lsb)
 
 
 @njit(**JIT)
@@ -100,7 +135,6 @@ def play_plain(
     slot_of: NDArray[np.int32],
     words: NDArray[np.uint32],
     frames: NDArray[np.int64],
-    envelopes: NDArray[np.void],
     slots: NDArray[np.int64],
     peaks: NDArray[np.float64],
     store: NDArray[np.float64],
@@ -116,7 +150,6 @@ def play_plain(
         slot_of: Slot of each play's response.
         words: Words of the open slots.
         frames: Frame registers.
-        envelopes: Envelopes.
         slots: See ``responses.Bank``.
         peaks: Largest level that each response can reach at gain 1: the range is checked once per play.
         store: See ``responses.Bank``.
@@ -126,49 +159,48 @@ def play_plain(
     Returns:
         The event that was not played, or the number of events; the first sample that is not written.
     """
-    k, end, start_tick = at
+    end, start_tick = at[1], at[2]
     w, ticks = shape
-    lsb, rounder = numbers[_kernels.LSB], numbers[_kernels.ROUNDER]
+    n, scale = np.uintp(events.size), (numbers[_kernels.ROUNDER], numbers[_kernels.LSB])
     silence = numbers[_kernels.BASE_I], numbers[_kernels.BASE_Q]
     most = numbers[_kernels.LIMIT] - max(abs(silence[0]), abs(silence[1]))
-    silent = ((silence[0] + rounder) - rounder) * lsb, ((silence[w - 1] + rounder) - rounder) * lsb
-    while k < events.size:
+    k, phasor = _next_play(events, np.uintp(at[0]), start_tick, words, frames)
+    while k < n:
         event = events[k]
-        if event["op"] != _kernels.PLAY:
-            _kernels.change_frame(event, words, frames)
-            k += 1
-            continue
-        first = int(np.int64(event["start_ticks"])) // ticks
-        length = int(np.int64(envelopes[event["target"]]["length"]))
-        ftw = int(frames[event["frame"], _kernels.F_FTW]) if w == 2 else 0
-        slot = slot_of[k]
-        gain = _kernels.play_gain(event, words)
-        ready = _is_ready(events, k, (first + length) * ticks, slot, ftw, slots)
-        if first < end or not ready or not abs(gain) * peaks[slot, 0] * _MARGIN <= most:
+        slot, first, gain = np.uintp(slot_of[k]), _first_sample(event, end, ticks), _kernels.play_gain(event, words)
+        last = first + slots[slot, LENGTH]
+        ready = slots[slot, FTW] == (frames[event["frame"], _kernels.F_FTW] if w == 2 else 0)
+        small = abs(gain) * peaks[slot, 0] * _MARGIN <= most
+        if first < end or not ready or not small or not _is_alone(events, k, last * ticks):
             break
-        _put_silence(silent, w, end, first, out)
-        c = complex(gain, 0.0)
-        if w == 2:
-            c = gain * _kernels.unit_phasor(_kernels.play_word(event, start_tick, words, frames))
-        _put_codes(silence, w, length, (store, slots[slot, PLACE], length, c), lsb, rounder, (out, w * first))
+        c = gain * phasor if w == 2 else complex(gain, 0.0)
+        k, phasor = _next_play(events, k + _ONE, start_tick, words, frames)
+        _put_silence(silence, scale, w, (end, first), out)
+        _put_codes(silence, scale, (store, slots[slot, PLACE], last - first, c), w, out, first)
         slots[slot, USED] = 1
-        k, end = k + 1, first + length
-    if k == events.size and most >= 0:
-        _put_silence(silent, w, end, out.size // w, out)
+        end = last
+    if k == n and most >= 0:
+        _put_silence(silence, scale, w, (end, out.size // w), out)
         end = out.size // w
-    return k, end
+    return int(k), end
 
 
 @njit(inline="always", **JIT)
-def _aged(powers: NDArray[np.float64], n: int, u0: complex, u1: complex) -> tuple[complex, complex]:
+def _aged(powers: NDArray[np.float64], n: int, u: tuple[complex, complex]) -> tuple[complex, complex]:
     """Return the states of two sections after ``n`` samples without input."""
-    return powers[n, 0, 0] * u0, powers[n, 1, 0] * u0 + powers[n, 1, 1] * u1
+    p00, p10, p11 = powers[n, 0, 0], powers[n, 1, 0], powers[n, 1, 1]
+    x, y = u
+    return complex(p00 * x.real, p00 * x.imag), complex(p10 * x.real + p11 * y.real, p10 * x.imag + p11 * y.imag)
 
 
 @njit(inline="always", **JIT)
-def _left(store: NDArray[np.float64], place: int, c: complex) -> tuple[complex, complex]:
-    """Return the states that a response, or its tail, turned by ``c`` leaves."""
-    return c * complex(store[place], store[place + 1]), c * complex(store[place + 2], store[place + 3])
+def _with_left(
+    u: tuple[complex, complex], store: NDArray[np.float64], place: int, c: complex
+) -> tuple[complex, complex]:
+    """Return states plus those that a response, or its tail, turned by ``c`` leaves at ``place``."""
+    at = np.uintp(place)
+    x, y = complex(store[at], store[at + _ONE]), complex(store[at + _TWO], store[at + _THREE])
+    return u[0] + c * x, u[1] + c * y
 
 
 @njit(inline="always", **JIT)
@@ -177,76 +209,71 @@ def _size(u: complex) -> float:
 
 
 @njit(inline="always", **JIT)
-def _levels(
-    silence: tuple[float, float], numbers: NDArray[np.float64], u0: complex, u1: complex
-) -> tuple[float, float, float, float, float, float]:
-    """Return I and Q of silence and of the states of two sections after the mixer matrix."""
-    m00, m01, m10, m11 = (
-        numbers[_kernels.M00],
-        numbers[_kernels.M01],
-        numbers[_kernels.M10],
-        numbers[_kernels.M11],
+def _reached(u: tuple[complex, complex], reach: NDArray[np.float64]) -> float:
+    """Return the largest level that can follow the states of two sections."""
+    return _size(u[0]) * reach[0] + _size(u[1]) * reach[1]
+
+
+@njit(inline="always", **JIT)
+def _levels(u: tuple[complex, complex], numbers: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Return I of two states after the mixer matrix, then Q."""
+    m00, m01, m10, m11 = numbers[_kernels.M00], numbers[_kernels.M01], numbers[_kernels.M10], numbers[_kernels.M11]
+    x, y = u
+    return (
+        m00 * x.real + m01 * x.imag,
+        m00 * y.real + m01 * y.imag,
+        m10 * x.real + m11 * x.imag,
+        m10 * y.real + m11 * y.imag,
     )
-    x0, y0 = m00 * u0.real + m01 * u0.imag, m10 * u0.real + m11 * u0.imag
-    return silence[0], silence[1], x0, y0, m00 * u1.real + m01 * u1.imag, m10 * u1.real + m11 * u1.imag
 
 
 @njit(inline="always", **JIT)
 def _put_filtered(
-    levels: tuple[float, float, float, float, float, float],
+    silence: tuple[float, float],
+    scale: tuple[float, float],
+    levels: tuple[float, float, float, float],
+    rows: tuple[NDArray[np.float64], NDArray[np.float64]],
+    response: tuple[int, complex],
+    tail: tuple[int, complex],
     w: int,
-    span: tuple[int, int],
-    response: tuple[NDArray[np.float64], int, int, complex],
-    tail: tuple[int, int, complex],
-    follows: NDArray[np.float64],
-    lsb: float,
-    rounder: float,
-    to: tuple[NDArray[np.float64], int],
+    to: tuple[NDArray[np.float64], int, int],
 ) -> None:
     """Write the codes of a part of a play: silence, what follows the states, the response, the tail of the one before.
 
     Args:
-        levels: See :func:`_levels`.
+        silence: Its level along I and Q.
+        scale: See ``_kernels.ROUNDER``; one code.
+        levels: See :func:`_levels`, at the start of the part.
+        rows: The store of responses; the modes, one row after the other.
+        response: Place of the part in the store, factor.
+        tail: The same of the tail; place 0 for none.
         w: Floats per sample.
-        span: First sample of the part and one past the last, from the start of the play.
-        response: Store, place of the first float, length of a row, factor.
-        tail: The same of the tail, in the same store; length 0 for none.
-        follows: The modes, one row after the other.
-        lsb: One code.
-        rounder: See ``_kernels.ROUNDER``.
-        to: Output and place of the first float of the play.
+        to: Output, first sample, number of samples.
     """
-    base_i, base_q, x0, y0, x1, y1 = levels
-    store, row, re, im = response[0], np.uintp(response[2]), response[3].real, response[3].imag
-    tail_row, tail_re, tail_im = np.uintp(tail[1]), tail[2].real, tail[2].imag
-    low, n, one, two = np.uintp(span[0]), np.uintp(span[1] - span[0]), np.uintp(1), np.uintp(2)
-    out, at, e_i, tail_e = to[0], np.uintp(to[1]) + np.uintp(w) * low, np.uintp(response[1]) + low, np.uintp(tail[0])
+    rounder, lsb = scale
+    base_i, base_q = silence
+    x0, x1, y0, y1 = levels
+    store, follows = rows
+    e_i, re, im = np.uintp(response[0]), response[1].real, response[1].imag
+    t_i, t_re, t_im = np.uintp(tail[0]), tail[1].real, tail[1].imag
+    out, first, n = to[0], np.uintp(w * to[1]), np.uintp(to[2])
+    e_q, t_q = e_i + _ROW, t_i + _ROW
     if w == 1:
-        s_i, tail_s = e_i + row, tail_e + tail_row
         for j in range(n):
-            x = base_i + re * store[e_i + j] + im * store[s_i + j] + x0 * follows[j] + x1 * follows[_ROW + j]
-            if tail_row > 0:
-                x += tail_re * store[tail_e + j] + tail_im * store[tail_s + j]
-            out[at + j] = ((x + rounder) - rounder) * lsb
+            x = base_i + re * store[e_i + j] + im * store[e_q + j] + x0 * follows[j] + x1 * follows[_MODE + j]
+            if t_i > 0:
+                x += t_re * store[t_i + j] + t_im * store[t_q + j]
+            out[first + j] = _code(x, rounder, lsb)
         return
-    e_q = e_i + row
-    s_i = e_q + row
-    s_q = s_i + row
-    if tail_row == 0:
-        for j in range(n):
-            i = base_i + re * store[e_i + j] + im * store[s_i + j] + x0 * follows[j] + x1 * follows[_ROW + j]
-            q = base_q + re * store[e_q + j] + im * store[s_q + j] + y0 * follows[j] + y1 * follows[_ROW + j]
-            out[at + two * j] = ((i + rounder) - rounder) * lsb
-            out[at + two * j + one] = ((q + rounder) - rounder) * lsb
-        return
-    tail_2, tail_3 = two * tail_row, (two + one) * tail_row
+    s_i, s_q, r_i, r_q = e_q + _ROW, e_q + _TWO * _ROW, t_q + _ROW, t_q + _TWO * _ROW
     for j in range(n):
-        i = base_i + re * store[e_i + j] + im * store[s_i + j] + x0 * follows[j] + x1 * follows[_ROW + j]
-        q = base_q + re * store[e_q + j] + im * store[s_q + j] + y0 * follows[j] + y1 * follows[_ROW + j]
-        i += tail_re * store[tail_e + j] + tail_im * store[tail_e + tail_2 + j]
-        q += tail_re * store[tail_e + tail_row + j] + tail_im * store[tail_e + tail_3 + j]
-        out[at + two * j] = ((i + rounder) - rounder) * lsb
-        out[at + two * j + one] = ((q + rounder) - rounder) * lsb
+        i = base_i + re * store[e_i + j] + im * store[s_i + j] + x0 * follows[j] + x1 * follows[_MODE + j]
+        q = base_q + re * store[e_q + j] + im * store[s_q + j] + y0 * follows[j] + y1 * follows[_MODE + j]
+        if t_i > 0:
+            i += t_re * store[t_i + j] + t_im * store[r_i + j]
+            q += t_re * store[t_q + j] + t_im * store[r_q + j]
+        out[first + _TWO * j] = _code(i, rounder, lsb)
+        out[first + _TWO * j + _ONE] = _code(q, rounder, lsb)
 
 
 @njit(**JIT)
@@ -257,7 +284,6 @@ def play_filtered(
     slot_of: NDArray[np.int32],
     words: NDArray[np.uint32],
     frames: NDArray[np.int64],
-    envelopes: NDArray[np.void],
     slots: NDArray[np.int64],
     peaks: NDArray[np.float64],
     store: NDArray[np.float64],
@@ -265,8 +291,8 @@ def play_filtered(
     modes: NDArray[np.float64],
     reach: NDArray[np.float64],
     powers: NDArray[np.float64],
-    u: NDArray[np.complex128],
-    flags: NDArray[np.int64],
+    states: NDArray[np.complex128],
+    owing: NDArray[np.int64],
     factor: NDArray[np.complex128],
     out: NDArray[np.float64],
 ) -> tuple[int, int]:
@@ -279,7 +305,6 @@ def play_filtered(
         slot_of: Slot of each play's response.
         words: Words of the open slots.
         frames: Frame registers.
-        envelopes: Envelopes.
         slots: See ``responses.Bank``.
         peaks: See ``responses.Bank``.
         store: See ``responses.Bank``.
@@ -287,85 +312,63 @@ def play_filtered(
         modes: Output after a state.
         reach: Largest level that follows each state of 1.
         powers: State after a state.
-        u: States of two sections.
-        flags: See ``line.State``.
+        states: States of two sections.
+        owing: See ``line.State``.
         factor: See ``line.State``.
         out: Samples of the port.
 
     Returns:
         As :func:`play_plain`.
     """
-    k, end, start_tick = at
+    end, start_tick = at[1], at[2]
     w, ticks, owed = shape
-    lsb, rounder = numbers[_kernels.LSB], numbers[_kernels.ROUNDER]
-    silence = (numbers[_kernels.BASE_I], numbers[_kernels.BASE_Q])
+    n, scale = np.uintp(events.size), (numbers[_kernels.ROUNDER], numbers[_kernels.LSB])
+    silence = numbers[_kernels.BASE_I], numbers[_kernels.BASE_Q]
     most = numbers[_kernels.LIMIT] - max(abs(silence[0]), abs(silence[1]))
-    silent = ((silence[0] + rounder) - rounder) * lsb, ((silence[w - 1] + rounder) - rounder) * lsb
-    follows = modes.reshape(modes.size)
-    u0, u1 = u[0], u[1]
-    while k < events.size and most >= 0:
-        event = events[k]
-        if event["op"] != _kernels.PLAY:
-            _kernels.change_frame(event, words, frames)
-            k += 1
-            continue
-        first = int(np.int64(event["start_ticks"])) // ticks
-        length = int(np.int64(envelopes[event["target"]]["length"]))
-        ftw = int(frames[event["frame"], _kernels.F_FTW]) if w == 2 else 0
-        slot = slot_of[k]
-        if first < end or not _is_ready(events, k, (first + length) * ticks, slot, ftw, slots):
+    # What a response owes, and what each of the two leaves, stand behind its rows.
+    rows, to_tail, to_left = (store, modes.reshape(modes.size)), 2 * w * ROW, 4 * w * ROW
+    u, due = (states[0], states[1]), owing[0]
+    k, phasor = _next_play(events, np.uintp(at[0]), start_tick, words, frames)
+    while k < n and most >= 0:
+        slot, first = np.uintp(slot_of[k]), _first_sample(events[k], end, ticks)
+        place, length = slots[slot, PLACE], slots[slot, LENGTH]
+        ready = slots[slot, FTW] == (frames[events[k]["frame"], _kernels.F_FTW] if w == 2 else 0)
+        if first < end or not ready or not _is_alone(events, k, (first + length) * ticks):
             break
-        if first > end and flags[OWING] < 0 and max(_size(u0), _size(u1)) <= _kernels.SETTLED:
-            u0, u1 = 0j, 0j
-            _put_silence(silent, w, end, first, out)
+        if first > end and due < 0 and max(_size(u[0]), _size(u[1])) <= _kernels.SETTLED:
+            u = (0j, 0j)
+            _put_silence(silence, scale, w, (end, first), out)
             end = first
         # A pause is a part of the play to come, with gain 0.
         is_play = first == end
-        count, gain = (length, _kernels.play_gain(event, words)) if is_play else (min(length, first - end), 0.0)
+        count, gain = (length, _kernels.play_gain(events[k], words)) if is_play else (min(length, first - end), 0.0)
         if not owed <= count < powers.shape[0]:
             break
-        place, after, split, tail_peak = slots[slot, PLACE], flags[OWING], 0, 0.0
-        v0, v1 = u0, u1
-        if after >= 0:
-            split, tail_peak = owed, factor[1].real
-            after += 2 * w * flags[LENGTH]
-            v0, v1 = _aged(powers, owed, u0, u1)
-            left0, left1 = _left(store, after + 2 * w * owed + 4, factor[0])
-            v0, v1 = v0 + left0, v1 + left1
-        follow_u = _size(u0) * reach[0] + _size(u1) * reach[1]
-        follow_v = _size(v0) * reach[0] + _size(v1) * reach[1]
-        peak = abs(gain) * peaks[slot, 0] + tail_peak + max(follow_u, follow_v)
+        v, split, tail, tail_peak = u, 0, 0, 0.0
+        if due >= 0:
+            tail, split, tail_peak = slots[due, PLACE] + to_tail, owed, factor[1].real
+            v = _with_left(_aged(powers, owed, u), store, slots[due, PLACE] + to_left + 4, factor[0])
+        peak = abs(gain) * peaks[slot, 0] + tail_peak + max(_reached(u, reach), _reached(v, reach))
         if not peak * _MARGIN <= most:
             break
-        c = complex(gain, 0.0)
-        if w == 2 and is_play:
-            c = gain * _kernels.unit_phasor(_kernels.play_word(event, start_tick, words, frames))
-        # One place in the code, that it is compiled once: first with the tail of the play before, then without.
-        low, levels = 0, _levels(silence, numbers, u0, u1)
-        while low < count:
-            high, tail_row = (split, owed) if low < split else (count, 0)
-            if low == split:
-                levels = _levels(silence, numbers, v0, v1)
-            _put_filtered(
-                levels,
-                w,
-                (low, high),
-                (store, place, length, c),
-                (after, tail_row, factor[0]),
-                follows,
-                lsb,
-                rounder,
-                (out, w * end),
-            )
-            low = high
-        u0, u1 = _aged(powers, count - split, v0, v1)
-        left0, left1 = _left(store, place + 2 * w * (length + owed), c)
-        u0, u1 = u0 + left0, u1 + left1
-        flags[OWING] = place if is_play and owed > 0 else -1
+        c = gain * phasor if w == 2 else complex(gain, 0.0)
         if is_play:
-            flags[LENGTH], factor[0], factor[1] = length, c, abs(gain) * peaks[slot, 1]
-            slots[slot, USED] = 1
-            k += 1
+            k, phasor = _next_play(events, k + _ONE, start_tick, words, frames)
+        # One place in the code, that it is compiled once: first with the tail of the play before, then without.
+        low, level = 0, _levels(u, numbers)
+        while low < count:
+            if low == split:
+                tail, level = 0, _levels(v, numbers)
+            high = split if low < split else count
+            to = out, end + low, high - low
+            _put_filtered(silence, scale, level, rows, (place + low, c), (tail, factor[0]), w, to)
+            low = high
+        u = _with_left(_aged(powers, count - split, v), store, place + to_left, c)
+        due = NOTHING
+        if is_play:
+            slots[slot, USED], factor[0], factor[1] = 1, c, abs(gain) * peaks[slot, 1]
+            due = np.int64(slot) if owed > 0 else NOTHING
         end += count
-    u[0], u[1] = u0, u1
-    return k, end
+    states[0], states[1] = u
+    owing[0] = due
+    return int(k), end

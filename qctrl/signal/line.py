@@ -32,8 +32,8 @@ class State:
     """Shape ``(max(m, 2),)``; zeros where there is no section."""
     tail: NDArray[np.complex128]
     """Inputs that the FIR filter owes to the coming samples, shape ``(K,)``; zeros while a response owes them."""
-    flags: NDArray[np.int64]
-    """Place of that response, or -1; its length."""
+    owing: NDArray[np.int64]
+    """Slot of that response, or -1; shape ``(1,)``."""
     factor: NDArray[np.complex128]
     """What it was multiplied with, and how large its tail can be; shape ``(2,)``."""
 
@@ -81,7 +81,7 @@ class OutputLine:
         self.state = State(
             sections=np.zeros(len(modes), dtype=np.complex128),
             tail=np.zeros(max(len(taps) - 1, 0), dtype=np.complex128),
-            flags=np.array([_NO_RESPONSE, 0], dtype=np.int64),
+            owing=np.array([_NO_RESPONSE], dtype=np.int64),
             factor=np.zeros(2, dtype=np.complex128),
         )
 
@@ -90,15 +90,22 @@ class OutputLine:
         """Floats per sample: 2 on an IQ port, 1 on a flux port."""
         return self.numbers.width
 
+    @property
+    def is_filtered(self) -> bool:
+        """Whether samples depend on those before."""
+        return bool(self.numbers.sections.size or self.state.tail.size)
+
     def settle(self) -> None:
         """Put the filters into the state of a line that has always been silent."""
-        self.load(np.zeros_like(self.state.sections), np.zeros_like(self.state.tail))
+        self.state.sections[:] = 0.0
+        self.state.tail[:] = 0.0
+        self.state.owing[:] = _NO_RESPONSE
 
     def load(self, sections: NDArray[Any], tail: NDArray[Any]) -> None:
         """Put back a state."""
         self.state.sections[:] = sections
         self.state.tail[:] = tail
-        self.state.flags[:] = _NO_RESPONSE, 0
+        self.state.owing[:] = _NO_RESPONSE
 
     def apply(self, x: NDArray[Any], start_ticks: int) -> NDArray[Any]:
         """Return the codes of the DAC for the next samples, one correction after the other; may overwrite ``x``.

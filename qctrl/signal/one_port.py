@@ -102,11 +102,11 @@ def _play_ready(line: OutputLine, bank: Bank, stretch: Stretch, k: int, end: int
     """Play from event ``k`` and sample ``end`` on what can be played; return the next event and sample."""
     events, slot_of, words, frames, start_tick, out = stretch
     numbers, state = line.numbers, line.state
-    shared = events, slot_of, words, frames, bank.envelopes, bank.slots, bank.peaks, bank.store, numbers.numbers
+    shared = events, slot_of, words, frames, bank.slots, bank.peaks, bank.store, numbers.numbers
     at = k, end, start_tick
-    if not numbers.sections.size and not state.tail.size:
+    if not line.is_filtered:
         return _dense_kernels.play_plain(at, (line.width, numbers.ticks), *shared, out)
-    filters = numbers.modes, numbers.reach, numbers.powers, state.sections, state.flags, state.factor
+    filters = numbers.modes, numbers.reach, numbers.powers, state.sections, state.owing, state.factor
     k, end = _dense_kernels.play_filtered(at, (line.width, numbers.ticks, state.tail.size), *shared, *filters, out)
     return k, end
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,33 +12,20 @@ from qctrl.errors import ProtocolError, TimingError
 from qctrl.protocol import FlowOp
 from qctrl.signal import _kernels
 from qctrl.signal._event_checks import check_program
+from qctrl.signal.capture_windows import CaptureWindow, capture_windows
+from qctrl.signal.memory import aligned, read_only
 from qctrl.signal.one_port import Stretch, play_dense, play_stages, superpose
-from qctrl.signal.responses import Responses, aligned, read_only
+from qctrl.signal.responses import Responses
 from qctrl.signal.setup_chain import SetupChain
 from qctrl.signal.slew import SlewWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from qctrl.protocol import Program, Setup
     from qctrl.signal.setup_chain import Group, Samples
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureWindow:
-    """One capture of a block with the carrier it is demodulated with."""
-
-    capture: int
-    """Index into the Program's captures."""
-    first_tick: int
-    """From the start of the shot."""
-    length_ticks: int
-    ftw: int
-    """Tuning word, 2**-48 turn per tick."""
-    phase_word: int
-    """Sum of event phase, row word and phase register, 2**-32 turn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,15 +164,13 @@ class Player:
             ProtocolError: The program branches or waits, the port does not exist, or ``out`` does not fit.
             ResourceError: A sample is out of range or not a number.
         """
-        if not self._program.is_straight:
+        blocks, index = self._blocks, self._setup.port_index(port)
+        if blocks is None:
             raise ProtocolError("the program branches or waits for bits, so its samples differ from shot to shot")
-        index = self._setup.port_index(port)
-        blocks = [int(step["operand"]) for step in self._program.flow if step["op"] == FlowOp.PLAY_BLOCK]
-        lengths = [self._length_ticks(block) for block in blocks]
-        out = self._checked_out(index, sum(lengths), out)
+        out = self._checked_out(index, sum(length_ticks for _, length_ticks in blocks), out)
         self.reset()
         sample_ticks, tick = self._setup.ports[index].sample_ticks, 0
-        for block, length_ticks in zip(blocks, lengths, strict=True):
+        for block, length_ticks in blocks:
             part = out[tick // sample_ticks : (tick + length_ticks) // sample_ticks]
             group = self._grouped.get(index)
             if group is None:
@@ -212,6 +198,15 @@ class Player:
         self._check_start(block, start_ticks)
         self._captures = []
         return [self._superpose(block, port, start_ticks) for port in range(len(self._setup.ports))]
+
+    @cached_property
+    def _blocks(self) -> list[tuple[int, int]] | None:
+        """Blocks in the order of play and their lengths in ticks; None if shots may differ."""
+        flow = self._program.flow
+        if not self._program.is_straight:
+            return None
+        blocks: list[int] = flow["operand"][flow["op"] == FlowOp.PLAY_BLOCK].tolist()
+        return [(block, self._length_ticks(block)) for block in blocks]
 
     def _watch(self, out: Sequence[Samples], start_ticks: int) -> None:
         for port in self._slew.last:
@@ -256,7 +251,7 @@ class Player:
         """Play a port that no crosstalk touches, or open its captures."""
         line, bank = self._chain.lines[port], self._responses.banks[port]
         if line is None or bank is None:
-            self._captures += self._windows(block, port, start_ticks)
+            self._open_captures(block, port, start_ticks)
             return
         play = play_dense if self._responses.pay[port] else play_stages
         play(line, bank, self._stretch(block, port, start_ticks, out))
@@ -273,23 +268,14 @@ class Player:
         out = self._empty(port, self._length_ticks(block))
         line, bank = self._chain.lines[port], self._responses.banks[port]
         if line is None or bank is None:
-            self._captures += self._windows(block, port, start_ticks)
+            self._open_captures(block, port, start_ticks)
             return out
         superpose(line, bank, self._stretch(block, port, start_ticks, out))
         return out
 
-    def _windows(self, block: int, port: int, start_ticks: int) -> Iterator[CaptureWindow]:
+    def _open_captures(self, block: int, port: int, start_ticks: int) -> None:
         events = self._events[self._span(block, port)]
-        carriers = np.zeros((len(events), 2), dtype=np.int64)
-        _kernels.open_captures(events, self._words, self._frames, carriers)
-        for k in np.flatnonzero(events["op"] == _kernels.CAPTURE):
-            yield CaptureWindow(
-                capture=int(events["target"][k]),
-                first_tick=start_ticks + int(events["start_ticks"][k]),
-                length_ticks=int(events["length_ticks"][k]),
-                ftw=int(carriers[k, 0]),
-                phase_word=int(carriers[k, 1]),
-            )
+        self._captures += capture_windows(events, self._words, self._frames, start_ticks)
 
 
 def _port_bounds(program: Program, n_ports: int) -> NDArray[np.int64]:

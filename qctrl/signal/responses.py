@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from qctrl.protocol import EventOp
 from qctrl.protocol.envelope_memory import unfold
 from qctrl.signal import _kernels
-from qctrl.signal._dense_kernels import FTW, LENGTH, MOST_SECTIONS, OWING, PLACE, SLOT_COLUMNS, STALE, TAIL
+from qctrl.signal._dense_kernels import FTW, LENGTH, MOST_SECTIONS, NOTHING, PLACE, ROW, SLOT_COLUMNS, STALE, TAIL
+from qctrl.signal._kernels import CHUNK
 from qctrl.signal.demodulate import carrier
 from qctrl.signal.envelopes import dequantise
+from qctrl.signal.memory import LINE_FLOATS, aligned, read_only
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +24,8 @@ if TYPE_CHECKING:
     from qctrl.protocol import Program
     from qctrl.signal.line import OutputLine
 
-_Scalar = TypeVar("_Scalar", bound=np.generic)
 _MAX_STORE: Final = 2**26
 """Floats of all responses together; what has no room is played stage by stage. Untouched memory costs nothing."""
-_LINE_FLOATS: Final = 8
 MANY_PLAYS: Final = 256
 """Plays for each response of a port from which on responses pay for being worked out, and their kernels for being
 loaded."""
@@ -42,9 +42,9 @@ class Bank:
     peaks: NDArray[np.float64]
     """Largest level that each response can reach at gain 1, and the tail it owes, shape ``(n_slots, 2)``."""
     store: NDArray[np.float64]
-    """Per response of L samples: I and Q of the response, then of i times the response, a row of L each; the same
-    of the K samples that follow; then as (re, im) the states after the L samples, what the K owed inputs make of them,
-    and these inputs (K). A flux port has no Q."""
+    """Per response of L samples: I and Q of the response, then of i times the response, rows of which begin ``ROW``
+    apart, or L on a line without filters; the same of the K samples that follow; then as (re, im) the states after the
+    L samples, what the K owed inputs make of them, and these inputs (K). A flux port has no Q."""
 
     def renew(self, line: OutputLine, slot: int, target: int, ftw: int) -> None:
         """Work out the response to envelope ``target`` on a carrier that starts at phase 0."""
@@ -64,28 +64,35 @@ class Bank:
         if line.state.tail.any():
             self._put(line, TAIL, np.empty(0, dtype=np.complex128), line.state.tail)
             line.state.tail[:] = 0.0
-            line.state.flags[[OWING, LENGTH]] = self.slots[TAIL, PLACE], 0
+            line.state.owing[:] = TAIL
             line.state.factor[:] = 1.0, self.peaks[TAIL, 1]
 
     def settle_tail(self, line: OutputLine) -> None:
         """Turn the end of a response that is still owed into inputs of the FIR filter."""
-        place, length, owed = *line.state.flags[[OWING, LENGTH]].tolist(), len(line.state.tail)
-        if place >= 0:
-            inputs = place + 2 * line.width * (length + owed) + 4 * len(line.state.sections)
+        slot, owed = int(line.state.owing[0]), len(line.state.tail)
+        if slot != NOTHING:
+            inputs = int(self.slots[slot, PLACE]) + 4 * line.width * ROW + 4 * len(line.state.sections)
             line.state.tail[:] = line.state.factor[0] * self.store[inputs : inputs + 2 * owed].view(np.complex128)
-            line.state.flags[OWING] = -1
+            line.state.owing[:] = NOTHING
 
     def _put(self, line: OutputLine, slot: int, x: NDArray[np.complex128], tail: NDArray[np.complex128]) -> None:
         """Write the response to inputs ``x`` of the sections that ``tail`` follows; may overwrite ``x``."""
-        place, parts = int(self.slots[slot, PLACE]), []
+        place, length = self.slots[slot, [PLACE, LENGTH]].tolist()
+        n_rows, row = 2 * line.width, _row(line, length)
         states = np.zeros((2, len(line.state.sections)), dtype=np.complex128)
         for column, (inputs, state) in enumerate(zip((x, tail.copy()), states, strict=True)):
             _kernels.predistort_iir(line.numbers.sections, state, inputs)
             rows = np.concatenate((_levels(line, inputs), _levels(line, 1j * inputs)))
             self.peaks[slot, column] = np.hypot(rows[: line.width], rows[line.width :]).max(initial=0.0)
-            parts.append(rows.ravel())
-        made = np.concatenate((*parts, states.view(np.float64).ravel(), tail.view(np.float64)))
-        self.store[place : place + len(made)] = made
+            first = place + column * n_rows * row
+            self.store[first : first + n_rows * row].reshape(n_rows, row)[:, : len(inputs)] = rows
+        left = np.concatenate((states.view(np.float64).ravel(), tail.view(np.float64)))
+        self.store[place + 2 * n_rows * row :][: len(left)] = left
+
+
+def _row(line: OutputLine, length: int) -> int:
+    """Return the floats from one row of a response to the next."""
+    return ROW if line.is_filtered else length
 
 
 def _levels(line: OutputLine, x: NDArray[np.complex128]) -> NDArray[np.float64]:
@@ -121,8 +128,10 @@ class Responses:
         self.pay: list[bool] = []
         for port, line in enumerate(lines):
             own = np.flatnonzero(ports == port)
-            few_sections = line is not None and len(line.numbers.sections) <= MOST_SECTIONS
-            self.pay.append(few_sections and len(own) > 0 and int(plays[own].sum()) >= MANY_PLAYS * len(own))
+            is_short = (
+                line is not None and len(line.numbers.sections) <= MOST_SECTIONS and len(line.state.tail) <= CHUNK
+            )
+            self.pay.append(is_short and len(own) > 0 and int(plays[own].sum()) >= MANY_PLAYS * len(own))
             if line is None:
                 self.banks.append(None)
                 continue
@@ -133,38 +142,26 @@ class Responses:
 
     def _bank(self, line: OutputLine, targets: NDArray[np.int64]) -> tuple[NDArray[np.int32], Bank]:
         """Return the slot of each (frame, envelope) of a port, and its bank."""
-        lengths = self._envelopes["length"][targets].astype(np.int64)
+        lengths = np.concatenate(([0], self._envelopes["length"][targets].astype(np.int64)))  # the first of TAIL
         count, owed = len(line.state.sections), len(line.state.tail)
-        lengths = np.concatenate(([0], lengths))  # of TAIL
-        sizes = 2 * line.width * (lengths + owed) + 4 * count + 2 * owed
-        sizes += -sizes % _LINE_FLOATS
+        rows = np.array([_row(line, length) for length in lengths.tolist()], dtype=np.int64)
+        served = lengths <= (CHUNK if line.is_filtered else self._limit)
+        sizes = np.where(served, 4 * line.width * rows + 4 * count + 2 * owed, 0)
+        sizes += -sizes % LINE_FLOATS
         ends = np.cumsum(sizes)
-        fits = ends <= self._limit
+        fits = served & (ends <= self._limit)
+        fits[TAIL] = True
         slots = np.where(fits, np.arange(len(lengths)), TAIL).astype(np.int32)[1:]
-        table = np.full((max(int(fits.sum()), 1), SLOT_COLUMNS), STALE, dtype=np.int64)
-        table[:, PLACE] = (ends - sizes)[: len(table)]
+        table = np.full((len(lengths), SLOT_COLUMNS), STALE, dtype=np.int64)
+        table[:, PLACE], table[:, LENGTH] = ends - sizes, lengths
         bank = Bank(
             envelopes=self._envelopes,
             samples=self._samples,
             slots=table,
             peaks=np.zeros((len(table), 2), dtype=np.float64),
-            store=aligned(int(ends[len(table) - 1])),
+            store=aligned(int(ends[fits].max())),
         )
         return slots, bank
-
-
-def aligned(n_floats: int) -> NDArray[np.float64]:
-    """Return fresh memory that begins with a line of the cache: vectors across two of them take twice the time."""
-    memory = np.empty(n_floats + _LINE_FLOATS, dtype=np.float64)
-    first = -(memory.ctypes.data // memory.itemsize) % _LINE_FLOATS
-    return memory[first : first + n_floats]
-
-
-def read_only(column: NDArray[_Scalar]) -> NDArray[_Scalar]:
-    """Return a contiguous read-only view: one type for the kernels, so that they are compiled once."""
-    view = np.ascontiguousarray(column).view()
-    view.flags.writeable = False
-    return view
 
 
 def _pairs(program: Program) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

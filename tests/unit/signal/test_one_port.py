@@ -164,7 +164,7 @@ def test_cached_responses_serve_again_behind_a_crowd(line, monkeypatch):
 
 @pytest.mark.parametrize("line", ["plain", "all"])
 def test_plays_of_responses_without_room_are_played_stage_by_stage(line, monkeypatch):
-    monkeypatch.setattr(responses, "_MAX_STORE", 2 * 500)
+    monkeypatch.setattr(responses, "_MAX_STORE", 2 * 9000)
     assert agree(program_of(sequence((0, 0, 30))), setup_of("iq_drive", line))
 
 
