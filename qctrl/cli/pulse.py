@@ -58,7 +58,7 @@ def draw(
     if as_json:
         print_json(_document(file, out, program.hash, schedule))
     else:
-        typer.echo(f"{out}: {schedule.title}, {schedule.subtitle}; {schedule.n_events} events on {_names(schedule)}")
+        typer.echo(f"{out}: {schedule.title}, {schedule.subtitle}; {_count(schedule)} on {_names(schedule)}")
 
 
 def _load(file: Path, device: str | None, config: Path | None) -> tuple[Program | CompiledProgram, Setup | None]:
@@ -83,6 +83,10 @@ def _packed(file: Path) -> bytes | None:
     except OSError as error:
         raise ProtocolError(f"{file}: the file cannot be read: {error.strerror}") from error
     return data if data.startswith(_MAGIC) else None
+
+
+def _count(schedule: Schedule) -> str:
+    return "1 event" if schedule.n_events == 1 else f"{schedule.n_events} events"
 
 
 def _names(schedule: Schedule) -> str:

@@ -120,7 +120,10 @@ class CompiledProgram(msgspec.Struct, frozen=True, eq=False, kw_only=True):
             ResourceError: A sample is beyond the port's range.
         """
         if not self.program.is_straight:
-            raise CompileError("the program branches or waits for bits, so its samples may differ from shot to shot")
+            raise CompileError(
+                "the program branches or waits for bits, so its samples may differ from shot to shot; "
+                "`qctrl pulse draw` shows what each of its blocks plays"
+            )
         if values is None and self.parameters:
             raise CompileError(f"samples need values for the parameters {', '.join(self.parameters)}")
         if port not in {known.name for known in self.setup.ports}:

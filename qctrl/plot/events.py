@@ -69,8 +69,10 @@ def _label_play(canvas: Canvas, row: Row, play: Play, across: tuple[float, float
     middle = (left + right) / 2
     if text_width_in(gain) <= right - left + 0.1:
         canvas.text(middle, top + 0.065, gain, ha="center", zorder=6)
-    if phase and text_width_in(f"∠{phase}") <= right - left + 0.1:
-        canvas.text(middle, row.bottom_in + 0.05, f"∠{phase}", ha="center", color=SOFT, zorder=6)
+    # A play without any label would look as if its phase were 0.
+    fitting = [text for text in (f"∠{phase}", "∠…") if text_width_in(text) <= right - left + 0.1]
+    if phase and fitting:
+        canvas.text(middle, row.bottom_in + 0.05, fitting[0], ha="center", color=SOFT, zorder=6)
 
 
 def _paint_capture(canvas: Canvas, panel: Panel, row: Row, capture: Capture) -> None:

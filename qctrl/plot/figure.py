@@ -93,7 +93,7 @@ def _paint_panel(canvas: Canvas, panel: Panel) -> None:
     canvas.box((left, left + panel.timeline.width_in), (bottom, top), fc=GROUND, ec="none", zorder=0)
     for k, line in enumerate(reversed(panel.heading)):
         is_name = k == len(panel.heading) - 1
-        y = top + 0.1 + HEADING_LINE * k
+        y = top + 0.13 + HEADING_LINE * k
         canvas.text(left, y, line, **({"weight": "bold", "size": 8} if is_name else {"color": CONDITION, "size": 7}))
     for x, align, label in time_labels(canvas.schedule, panel, layout.inches_per_tick):
         canvas.line([left + x] * 2, [bottom, top], color=RULE, lw=0.6, zorder=0.5)

@@ -79,7 +79,7 @@ def html_text(schedule: Schedule, picture: Picture) -> str:
 <div><button value="fit">fit</button><button value="in">zoom in</button><button value="out">zoom out</button></div>
 <div class="picture">
 {svg_text(picture)}</div>
-<details><summary>Table of the {schedule.n_events} events</summary>
+<details><summary>Table of events: {schedule.n_events}</summary>
 <table>
 <thead><tr>{_cells("th", HEADER)}</tr></thead>
 <tbody>

@@ -49,18 +49,18 @@ def _first_sample(event: Any, end: int, ticks: int) -> int:
 
 
 @njit(inline="always", **JIT)
-def _is_alone(events: NDArray[np.void], k: int, last_tick: int) -> bool:
+def _is_alone(events: NDArray[np.void], k: np.uintp, last_tick: int) -> bool:
     """Whether no play that follows ``k`` begins before ``last_tick``."""
     n, following = np.uintp(events.size), k + _ONE
     while following < n and events[following]["op"] != _kernels.PLAY:
         following += _ONE
-    return following >= n or int(np.int64(events[following]["start_ticks"])) >= last_tick
+    return bool(following >= n or int(np.int64(events[following]["start_ticks"])) >= last_tick)
 
 
 @njit(inline="always", **JIT)
 def _next_play(
-    events: NDArray[np.void], k: int, start_tick: int, words: NDArray[np.uint32], frames: NDArray[np.int64]
-) -> tuple[int, complex]:
+    events: NDArray[np.void], k: np.uintp, start_tick: int, words: NDArray[np.uint32], frames: NDArray[np.int64]
+) -> tuple[np.uintp, complex]:
     """Bring the registers to the first play from event ``k`` on; return its index, or past the end, and its phasor."""
     n = np.uintp(events.size)
     while k < n and events[k]["op"] != _kernels.PLAY:

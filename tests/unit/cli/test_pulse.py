@@ -24,6 +24,11 @@ def test_circuit_is_drawn(capsys, bell, tmp_path):
         assert text in page
 
 
+def test_one_event_is_one_event(capsys, bell, tmp_path):
+    assert main(["pulse", "draw", bell, *PAIR, "--ports", "q0.*", "--out", str(tmp_path / "one.svg")]) == 0
+    assert "1 event on q0.drive" in capsys.readouterr().out
+
+
 def test_packed_program_is_drawn_with_and_without_its_device(capsys, bell, tmp_path):
     packed, out = str(tmp_path / "bell.qprog"), str(tmp_path / "bell.svg")
     assert main(["compile", bell, *PAIR, "--out", packed]) == 0

@@ -142,6 +142,13 @@ def test_labels_that_have_no_room_are_left_to_the_tooltips(setup, tmp_path):
     assert len(tooltips(path)) == 1000
 
 
+def test_a_phase_that_has_no_room_is_hinted_at(setup):
+    packed = pack([(800, [play(DRIVE, 8 * k, phase=2**30, phase_row=1) for k in range(100)])], n_rows=2)
+    said = texts(draw(packed, setup))
+    assert said.count("∠…") == 100
+    assert "∠90° + row 1" not in said
+
+
 def test_picture_that_would_be_too_large_is_refused(setup):
     packed = pack([(8 * 5001, [play(DRIVE, 8 * k) for k in range(5001)])])
     with pytest.raises(CompileError, match=r"5001 events.*choose ports or a time range"):
