@@ -5,6 +5,7 @@ Only the emulator reads these files. All values are SI (Hz, s, rad), amplitudes 
 
 from __future__ import annotations
 
+from functools import cached_property
 from hashlib import blake2b
 from math import hypot, log, sqrt
 from pathlib import Path
@@ -230,7 +231,7 @@ class Truth(StrictModel):
         qubits = {qubit.flux_port for qubit in self.qubits.values() if qubit.flux_port is not None}
         return qubits | {edge.coupler.port for edge in self.edges.values() if edge.coupler is not None}
 
-    @property
+    @cached_property
     def hash(self) -> bytes:
         """32-byte blake2b of the canonical content."""
         return blake2b(self.model_dump_json().encode(), digest_size=32).digest()

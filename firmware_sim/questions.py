@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_sim.physics.random import stream_key
+from firmware_sim.renderer import Renderer
 from firmware_sim.sequencer import Sequencer
 from qctrl.errors import ProtocolError
 from qctrl.protocol import Patch, Program, Setup, SimOptions
@@ -114,7 +115,9 @@ def _populations(asked: _Asked, body: Mapping[str, Any], _inputs: bytes) -> _Fou
         raise ProtocolError(f"populations: shots {n_shots} not in 1..{_MAX_SHOTS}")
     key = stream_key(_number(body, "seed", 0), 0, program.hash)
     shots = np.arange(n_shots, dtype=np.uint64)
-    sequencer = Sequencer(program, asked.setup, engine, _ITERATION_LIMIT, lambda: None, asked.wires)
+    sequencer = Sequencer(
+        program, asked.setup, engine, _ITERATION_LIMIT, lambda: None, Renderer(program, asked.setup, asked.wires)
+    )
     sequencer.keep_states = True
     sequencer.bind(asked.words)
     begun = engine.begin(shots, binding, key, program.n_clbits, (len(program.captures), 0))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from firmware_sim.physics.cache import OperatorCache
     from firmware_sim.physics.engine import Engine
     from firmware_sim.physics.slow_noise import Clock
+    from firmware_sim.renderer import Renderer
     from firmware_sim.wires import Wires
 
 _BATCH_BYTES: Final = 64 << 20
@@ -54,6 +55,7 @@ class EmulatedRig:
             raise ConfigError(f"{path}: this is the truth of device {self._truth.device!r}, not of {device!r}")
         self.device = self._truth.device
         self._cache: OperatorCache | None = None
+        self._rendering: tuple[tuple[str, str], Renderer] | None = None
 
     def warm_up(self) -> None:
         """Load physics and kernels while the host is still compiling."""
@@ -96,7 +98,7 @@ class EmulatedRig:
             sim = msgspec.structs.replace(sim, seed=secrets.randbits(_SEED_BITS))
         engine = self._engine(loaded.setup, sim, _clock(loaded, run, sim))
         sequencer = Sequencer(
-            loaded.program, loaded.setup, engine, run.iteration_limit, active.step, self._wires(loaded.setup)
+            loaded.program, loaded.setup, engine, run.iteration_limit, active.step, self._renderer(loaded)
         )
 
         def statistics() -> dict[str, Any]:
@@ -142,6 +144,15 @@ class EmulatedRig:
         if setup is None:
             raise InstrumentError("nothing is configured; send the Setup first")
         return answer(self._engine(setup, options_of(body)), self._wires(setup), setup, body, buffers)
+
+    def _renderer(self, loaded: Loaded) -> Renderer:
+        """Return what renders the loaded program; runs of the same program share it."""
+        from firmware_sim.renderer import Renderer
+
+        name = (loaded.setup_hash, loaded.program_hash)
+        if self._rendering is None or self._rendering[0] != name:
+            self._rendering = (name, Renderer(loaded.program, loaded.setup, self._wires(loaded.setup)))
+        return self._rendering[1]
 
     def _wires(self, setup: Setup) -> Wires:
         from firmware_sim.wires import Wires

@@ -16,16 +16,13 @@ from numpy.typing import NDArray
 from firmware_sim.classical import Registers
 from firmware_sim.physics.branches import Branch, split
 from firmware_sim.physics.readout import Capture
-from firmware_sim.shapes import Plays, Shapes
+from firmware_sim.renderer import Memories, Rendered, Renderer
+from firmware_sim.shapes import Plays
 from qctrl.errors import InstrumentFault
 from qctrl.protocol import FlowOp, Program, Setup
-from qctrl.signal import Player, dequantise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from firmware_sim.wires import Wires
-    from qctrl.signal import CaptureWindow, PlayerState
 
 
 class Physics(Protocol):
@@ -59,9 +56,7 @@ class _Group:
     tick: int
     executed: int
     """Flow instructions so far."""
-    registers: PlayerState
-    wires: list[NDArray[Any]]
-    """Memory of the physical lines."""
+    memories: Memories
     readable: dict[int, int]
     """Tick from which each written bit may be read."""
     branches: list[Branch]
@@ -71,7 +66,7 @@ class _Group:
         return (
             self.tick,
             self.instruction,
-            b"".join(state.tobytes() for state in (self.registers.frames, *self.registers.filters, *self.wires)),
+            self.memories.content,
             tuple(sorted(item for item in self.readable.items() if item[1] > self.tick)),
         )
 
@@ -105,7 +100,7 @@ class Sequencer:
         physics: What plays the samples.
         iteration_limit: Most flow instructions in one shot.
         on_step: Called before every block.
-        wires: What the samples pass on their way to the physics; ideal wires unless given.
+        renderer: Of this program, kept from an earlier run or with wires of its own; a new one unless given.
 
     Attributes:
         keep_states: Play also what no capture sees any more, for those who ask for the states in the end.
@@ -119,26 +114,22 @@ class Sequencer:
         physics: Physics,
         iteration_limit: int,
         on_step: Callable[[], None],
-        wires: Wires | None = None,
+        renderer: Renderer | None = None,
     ) -> None:
         self._program = program
         self._physics = physics
-        self._wires = wires
+        self._renderer = Renderer(program, setup) if renderer is None else renderer
         self._limit = iteration_limit
         self._on_step = on_step
         self._latency_ticks = setup.bit_latency_ticks
         self._grid_ticks = setup.block_granularity_ticks
-        self._player = Player(program, setup)
-        self._shapes = Shapes(program, setup)
         self._flow = [_decode(row) for row in program.flow]
         self.longest_shot_ticks = 0
         self.keep_states = False
 
     def bind(self, words: NDArray[np.uint32] | None) -> None:
         """Take the words of a binding, shape ``(n_slots,)``."""
-        if words is not None:
-            self._player.bind(words)
-            self._shapes.bind(words)
+        self._renderer.bind(words)
 
     def run(self, branches: list[Branch]) -> list[Branch]:
         """Return the branches after the last instruction of a shot.
@@ -152,10 +143,8 @@ class Sequencer:
         """
         if self._flow[0].op is FlowOp.END:
             return branches
-        self._player.reset()
         self._memory = Registers(self._program.n_registers, branches)
-        settled = [] if self._wires is None else self._wires.settled()
-        start = _Group(0, 0, 0, self._player.state(), settled, dict[int, int](), branches)
+        start = _Group(0, 0, 0, self._renderer.begin(), dict[int, int](), branches)
         waiting: dict[_Place, _Group] = {start.place(): start}
         ended: list[Branch] = []
         while waiting:
@@ -223,35 +212,21 @@ class Sequencer:
         ticks = -(-(readable - group.tick) // self._grid_ticks) * self._grid_ticks
         if ticks > 0:
             self._on_step()
-            self._player.restore(group.registers)
-            lines = self._player.play_silence(ticks, group.tick)
-            group.registers = self._player.state()
-            group.branches = self._physics.play(group.branches, self._reach(group, lines), group.tick)
+            self._feel(group, self._renderer.silence(ticks, group.tick, group.memories), final=False)
             group.tick += ticks
 
     def _play(self, group: _Group, block: int) -> None:
         self._on_step()
-        self._player.restore(group.registers)
-        lines = self._player.play_block(block, group.tick)
-        windows = self._player.captures
-        group.registers = self._player.state()
-        captures = [self._capture(window) for window in windows]
-        plays = self._shapes.plays(block)
-        final = not self.keep_states and self._is_end(group.instruction + 1)
-        felt = self._reach(group, lines)
-        group.branches = self._physics.play(group.branches, felt, group.tick, captures, plays=plays, final=final)
-        for window, capture in zip(windows, captures, strict=True):
-            group.readable[capture.clbit] = window.first_tick + window.length_ticks + self._latency_ticks
+        rendered = self._renderer.play(block, group.tick, group.memories)
+        self._feel(group, rendered, final=not self.keep_states and self._is_end(group.instruction + 1))
+        for capture in rendered.captures:
+            group.readable[capture.clbit] = capture.first_tick + capture.length_ticks + self._latency_ticks
         group.tick += int(self._program.blocks[block]["length_ticks"])
 
-    def _reach(self, group: _Group, lines: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
-        """Return what the chip gets of a block."""
-        if self._wires is None:
-            return lines
-        self._wires.restore(group.wires)
-        felt = self._wires.apply(lines, group.tick)
-        group.wires = self._wires.state()
-        return felt
+    def _feel(self, group: _Group, rendered: Rendered, *, final: bool) -> None:
+        lines, captures, plays = rendered.lines, rendered.captures, rendered.plays
+        group.branches = self._physics.play(group.branches, lines, group.tick, captures, plays=plays, final=final)
+        group.memories = rendered.after
 
     def _split(self, group: _Group, step: _Step, truth: Callable[[Branch], NDArray[np.bool_]]) -> list[_Group]:
         taken: list[Branch] = []
@@ -260,9 +235,7 @@ class Sequencer:
             for value, part in split(branch, truth(branch)).items():
                 (taken if value == bool(step.flags) else passed).append(part)
         return [
-            _Group(
-                instruction, group.tick, group.executed, group.registers, group.wires, dict(group.readable), branches
-            )
+            _Group(instruction, group.tick, group.executed, group.memories, dict(group.readable), branches)
             for instruction, branches in ((step.target, taken), (group.instruction + 1, passed))
             if branches
         ]
@@ -273,20 +246,3 @@ class Sequencer:
             seen.add(instruction)
             instruction = self._flow[instruction].target
         return self._flow[instruction].op is FlowOp.END
-
-    def _capture(self, window: CaptureWindow) -> Capture:
-        row = self._program.captures[window.capture]
-        discriminator = self._program.discriminators[int(row["discriminator"])]
-        envelope = int(row["weights"])
-        return Capture(
-            port=int(self._program.frames[int(row["frame"])]["port"]),
-            first_tick=window.first_tick,
-            length_ticks=window.length_ticks,
-            ftw=window.ftw,
-            phase_word=window.phase_word,
-            weights=None if envelope < 0 else dequantise(self._program.envelope(envelope)),
-            coef=discriminator["coef"],
-            n_classes=int(discriminator["n_classes"]),
-            clbit=int(row["clbit"]),
-            index=int(row["index"]),
-        )

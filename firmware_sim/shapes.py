@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class Plays:
     """The plays of one block."""
 
     by_port: dict[int, PortPlays]
+    memory: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any])
+    """What physics made of the block's samples, kept as long as they are; keys say who made it."""
 
     def of_port(self, port: int) -> PortPlays | None:
         """Return the plays of a port, None if it has none."""

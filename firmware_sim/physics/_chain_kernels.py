@@ -86,23 +86,20 @@ def sort_chain(head: int, after: Integers, threshold: Reals) -> int:
 
 
 @njit(**JIT)
-def chain_shots(column: Integers, width: int, shots: Shots, head: Integers) -> None:
+def chain_shots(column: Integers, rising: Integers, after: Integers, head: Integers) -> None:
     """Chain the shots of each column by falling threshold.
 
     Args:
         column: Column of each shot.
-        width: Number of columns.
-        shots: Key, binding, shot numbers, thresholds, draws used, leaked flags, next shot of the same column.
+        rising: All shots by rising threshold.
+        after: Next shot of the same column, -1 for none; written.
         head: First shot of each column, -1 for none; written.
     """
-    _, _, _, threshold, _, _, after = shots
     head[:] = -1
-    for shot in range(column.shape[0]):
+    for shot in rising:
         c = column[shot]
         after[shot] = head[c]
         head[c] = shot
-    for c in range(width):
-        head[c] = sort_chain(head[c], after, threshold)
 
 
 @njit(**JIT)

@@ -136,9 +136,10 @@ def weigh(jumps: Jumps, which: int, rho: Complexes, dim: int, cumulative: Reals)
     total = 0.0
     for t in range(n_kinds):
         for r in range(dim):
-            for s in range(dim):
+            total += weights[first + t, r, r].real * rho[r, r].real
+            for s in range(r):
                 w = weights[first + t, r, s]
-                total += w.real * rho[s, r].real - w.imag * rho[s, r].imag
+                total += 2.0 * (w.real * rho[s, r].real - w.imag * rho[s, r].imag)
         cumulative[t] = total
     return n_kinds
 

@@ -82,6 +82,14 @@ def uniform(word: np.uint64) -> float:
 
 
 @njit(**JIT)
+def normal(words: Words) -> complex:
+    """Return two independent standard normals from the last two of four words (Box-Muller)."""
+    radius = np.sqrt(-2.0 * np.log(1.0 - uniform(words[2])))
+    angle = 2.0 * np.pi * uniform(words[3])
+    return radius * np.cos(angle) + 1j * radius * np.sin(angle)
+
+
+@njit(**JIT)
 def draw_outcomes(header: Header, shots: Words, cumulative: Reals, outcomes: Integers) -> None:
     """Write the basis state that each shot finds.
 
@@ -112,8 +120,10 @@ def draw_outcomes(header: Header, shots: Words, cumulative: Reals, outcomes: Int
 
 
 @njit(**JIT)
-def draw_jumps(header: Header, shots: Words, hazards: Hazards, levels: Bytes, jumps: Jumps) -> None:
-    """Write when each qubit of each shot changes its level inside its window, and to which level.
+def draw_windows(
+    header: Header, shots: Words, hazards: Hazards, levels: Bytes, jumps: Jumps, normals: Complexes
+) -> None:
+    """Write when each qubit of each shot changes its level inside its window, and to which level; and its noise.
 
     Args:
         header: Key of two words, binding, draw block of the first qubit (qubit q adds q); all uint64.
@@ -123,6 +133,7 @@ def draw_jumps(header: Header, shots: Words, hazards: Hazards, levels: Bytes, ju
         levels: Levels at the start, uint8, shape (n_shots, n_qubits).
         jumps: Sample of each jump, int64, and level after it, uint8, shape (n_shots, n_qubits, n_jumps) each, written;
             ``n_samples`` means never. Jumps beyond n_jumps (at most 3) do not happen.
+        normals: The same as of ``draw_normals`` of stream 0, shape (n_shots, n_qubits), written.
     """
     key, binding, block = header
     expected, up_share = hazards
@@ -139,11 +150,12 @@ def draw_jumps(header: Header, shots: Words, hazards: Hazards, levels: Bytes, ju
             for jump in range(times.shape[2]):
                 times[shot, q, jump] = end
                 after[shot, q, jump] = level
-            if expected[q, level, end] <= 0.0:
-                continue
             counter[0] = block + _U64(q)
             counter[3] = _U64(0)
             philox(counter, key, words)
+            normals[shot, q] = normal(words)
+            if expected[q, level, end] <= 0.0:
+                continue
             begin = 0
             for jump in range(times.shape[2]):
                 word = more[3] if jump == _LAST_JUMP else words[jump]
@@ -174,7 +186,7 @@ def draw_jumps(header: Header, shots: Words, hazards: Hazards, levels: Bytes, ju
 
 @njit(**JIT)
 def draw_normals(header: Header, stream: np.uint64, shots: Words, out: Complexes) -> None:
-    """Write pairs of independent standard normals (Box-Muller).
+    """Write pairs of independent standard normals.
 
     Args:
         header: Key of two words, binding, draw block of the first column (column c adds c); all uint64.
@@ -192,9 +204,7 @@ def draw_normals(header: Header, stream: np.uint64, shots: Words, out: Complexes
         for column in range(out.shape[1]):
             counter[0] = block + _U64(column)
             philox(counter, key, words)
-            radius = np.sqrt(-2.0 * np.log(1.0 - uniform(words[2])))
-            angle = 2.0 * np.pi * uniform(words[3])
-            out[shot, column] = radius * np.cos(angle) + 1j * radius * np.sin(angle)
+            out[shot, column] = normal(words)
 
 
 @njit(**JIT)

@@ -118,15 +118,19 @@ class Columns:
         """Return the same with one more qubit, which each shot finds in a level of its own."""
         position = sum(other < qubit for other in self.qubits)
         before, after = self.levels**position, self.levels ** (len(self.qubits) - position)
-        history, column = np.unique(self.column * self.levels + level, return_inverse=True)
-        source, entered = np.divmod(history, self.levels)
+        if level.any():
+            history, column = np.unique(self.column * self.levels + level, return_inverse=True)
+            source, entered = np.divmod(history, self.levels)
+        else:
+            source, column = np.arange(self.n_columns), self.column
+            entered = np.zeros_like(source)
         parts: list[NDArray[np.float64]] = []
         for part in (self.real, self.imag):
-            whole = np.zeros((before, self.levels, after, len(history)))
-            whole[:, entered, :, np.arange(len(history))] = part.reshape(before, after, -1)[:, :, source].transpose(
+            whole = np.zeros((before, self.levels, after, len(source)))
+            whole[:, entered, :, np.arange(len(source))] = part.reshape(before, after, -1)[:, :, source].transpose(
                 2, 0, 1
             )
-            parts.append(whole.reshape(-1, len(history)))
+            parts.append(whole.reshape(-1, len(source)))
         names = (*self.qubits[:position], qubit, *self.qubits[position:])
         return replace(self, qubits=names, real=parts[0], imag=parts[1], column=column.ravel())
 

@@ -95,6 +95,11 @@ class Chip:
     """Content hash of the truth; part of every cache key."""
 
     @property
+    def nbytes(self) -> int:
+        """Size in memory, about."""
+        return 1024 * (len(self.qubits) + len(self.couplings))
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the qubits in index order."""
         return tuple(qubit.name for qubit in self.qubits)

@@ -66,10 +66,10 @@ class Engine:
         """
         if options.levels not in (2, 3, 4, "auto"):
             raise ConfigError(f"levels is {options.levels}; a transmon has 2, 3 or 4 here")
-        self._chip = build_chip(truth)
+        self._cache = OperatorCache() if cache is None else cache
+        self._chip = self._cache.get(("chip", truth.hash), lambda: build_chip(truth))
         self._options = options
         self._setup = setup
-        self._cache = OperatorCache() if cache is None else cache
         key = ("chain", self._chip.hash, setup.hash)
         self._chain = self._cache.get(key, lambda: SignalChain(self._chip, setup))
         self._slow = SlowNoise(self._chip, Clock() if clock is None else clock, noisy=options.noise)
@@ -272,10 +272,19 @@ class Engine:
     ) -> Block:
         starts = {self._readout.qubit_of(capture): capture.first_tick for capture in captures}
         ends = readout_ends | {capture.first_tick + capture.length_ticks for capture in captures}
-        block = read_block(self._chain, (lines, start_ticks, tuple(captures), plays), starts, ends)
-        if self._tree is not None and self._options.noise:
-            return replace(block, segments=shorten(block.segments, self._tree.longest_samples))
-        return block
+        longest = 0 if self._tree is None or not self._options.noise else self._tree.longest_samples
+
+        def build() -> Block:
+            block = read_block(self._chain, (lines, start_ticks, tuple(captures), plays), starts, ends)
+            return replace(block, segments=shorten(block.segments, longest)) if longest else block
+
+        if plays is None:
+            return build()
+        key = ("block", self._chain.identity, longest, frozenset(ends))
+        found = plays.memory.get(key)
+        if found is None:
+            found = plays.memory[key] = build()
+        return found
 
     def _marks(self, block: Block, deferred: frozenset[int]) -> list[int]:
         """Return the samples at which a window begins whose outcome must be known at once."""

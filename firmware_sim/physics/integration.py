@@ -98,10 +98,10 @@ def _values(
 ) -> tuple[Shots, tuple[NDArray[np.int64], NDArray[np.uint8]]]:
     n = len(tables.qubits)
     still = (np.zeros((n, tables.fields.shape[1], tables.n_samples + 1)), np.zeros((n, tables.fields.shape[1])))
-    jumps = draws.jumps(block, still if hazards is None else hazards, levels)
+    jumps, normals = draws.windows(block, still if hazards is None else hazards, levels)
     values = np.broadcast_to(tables.offset, levels.shape).copy()
     if hazards is not None:
-        values += draws.normals(block, n) @ tables.mixing.T
+        values += normals @ tables.mixing.T
     parts = (tables.sums, tables.fields, tables.tails, tables.poles, tables.relevant)
     _kernels.integrate_shots(levels, jumps, parts, values)
     return Shots(values.astype(np.complex64), jumps[1][:, :, -1], None), jumps

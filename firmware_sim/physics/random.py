@@ -96,10 +96,12 @@ class Draws:
 
         _chain_kernels.draw_thresholds(self.jump_header(threshold, drawn, leaked))
 
-    def jumps(
+    def windows(
         self, block: int, hazards: tuple[NDArray[np.float64], NDArray[np.float64]], levels: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """Return sample and level after it of each jump of each qubit, shape ``(n_shots, n_qubits, 3)`` each.
+    ) -> tuple[tuple[NDArray[np.int64], NDArray[np.uint8]], NDArray[np.complex128]]:
+        """Return the jumps of each qubit, sample and level after it, and the normals of its noise.
+
+        Shapes are ``(n_shots, n_qubits, 3)`` twice and, as of ``normals(block, n_qubits)``, ``(n_shots, n_qubits)``.
 
         Args:
             block: Draw block of the first qubit; each qubit takes one.
@@ -109,8 +111,9 @@ class Draws:
         """
         shape = (*levels.shape, _MOST_JUMPS)
         jumps = (np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.uint8))
-        _kernels.draw_jumps(self._header(block), self.shots, hazards, levels, jumps)
-        return jumps
+        normals = np.empty(levels.shape, dtype=np.complex128)
+        _kernels.draw_windows(self._header(block), self.shots, hazards, levels, jumps, normals)
+        return jumps, normals
 
     def normals(self, block: int, n_columns: int, stream: int = 0) -> NDArray[np.complex128]:
         """Return independent standard normals in both quadratures, shape ``(n_shots, n_columns)``.

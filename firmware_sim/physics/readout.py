@@ -18,7 +18,7 @@ import numpy as np
 from firmware_sim.physics import _kernels
 from firmware_sim.physics.cache import OperatorCache, content_key
 from qctrl.errors import ConfigError, ResourceError
-from qctrl.signal import carrier, demodulation_weights
+from qctrl.signal import carrier, demodulation_weights, start_word
 from qctrl.units import to_ticks, tuning_word_to_hz
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class Tables:
     """None for a converter without steps or limits."""
     step_s: float
     """Length of an ADC sample."""
+    key: bytes
+    """Content that all this was made of."""
 
 
 class Readout:
@@ -174,13 +176,18 @@ class Readout:
         arrays = self._cache.get(key, lambda: self._build(feedline, qubits, waves, port.lo_hz))
         step_s = self._step_s(first.port)
         deviation = float(truth.adc_scale / np.sqrt(2 * truth.efficiency * step_s))
-        return Tables(qubits, n_samples, *arrays, noise_deviation=deviation, adc_bits=truth.adc_bits, step_s=step_s)
+        return Tables(
+            qubits, n_samples, *arrays, noise_deviation=deviation, adc_bits=truth.adc_bits, step_s=step_s, key=key
+        )
 
     def hazards(self, tables: Tables) -> Hazards:
         """Return the expected jumps of each qubit out of each level up to each sample, and their share upwards.
 
         A qubit's T1 falls with the photons that its resonator holds in that level, if the truth has a curve.
         """
+        return self._cache.get(("hazards", tables.key, tables.step_s), lambda: self._hazards(tables))
+
+    def _hazards(self, tables: Tables) -> Hazards:
         per_level, shares = [], []
         for j, q in enumerate(tables.qubits):
             qubit = self._chip.qubits[q]
@@ -237,6 +244,12 @@ class Readout:
         variance = truth.adc_scale**2 / (2 * truth.efficiency * step_s)
         mixing = np.linalg.cholesky(positive(coefficients @ coefficients.conj().T)) * np.sqrt(variance)
         return sums, fields, tails, poles, relevant, offset, mixing, coefficients, scales, background
+
+    def _weighing(self, capture: Capture, sent_lo_hz: float) -> tuple[int | NDArray[Any], ...]:
+        """Return what the coefficients of a capture depend on, without working them out."""
+        place = capture.first_tick if self._setup.ports[capture.port].lo_hz != sent_lo_hz else 0
+        weights = () if capture.weights is None else (capture.weights,)
+        return (place, capture.ftw, start_word(capture.ftw, capture.phase_word, capture.first_tick), *weights)
 
     def _coefficients(self, capture: Capture, n_samples: int, sent_lo_hz: float) -> NDArray[np.complex128]:
         step = self._setup.ports[capture.port].sample_ticks

@@ -35,7 +35,7 @@ def evolve_columns(score: Score, columns: Columns, draws: Draws, limit_bytes: in
     sheet = sheet_columns(dim)
     real, imag = _to_sheets(columns.real, sheet), _to_sheets(columns.imag, sheet)
     head = np.full(len(real) * sheet, -1, dtype=np.int64)
-    _chain_kernels.chain_shots(column, width, shots, head)
+    _chain_kernels.chain_shots(column, np.argsort(threshold), shots[6], head)
     kinds = np.empty(max(len(score.jumps[1]), 1), dtype=np.int64)
     segment = ready = 0
     while True:

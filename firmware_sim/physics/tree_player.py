@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from firmware_sim.physics.random import Draws
     from firmware_sim.physics.segment_gates import SegmentGates
     from firmware_sim.physics.segments import Segment
+    from firmware_sim.physics.staff import Score
     from firmware_sim.physics.tally import Tally
     from firmware_sim.signal_chain import SignalChain
 
@@ -58,6 +59,7 @@ class TreePlayer:
         self._limit_bytes = choice.limit_bytes
         self._tally = tally
         self._noisy = noisy
+        self._levels = choice.levels
         self._planner = SegmentPlanner(chip, chain, cache, choice.levels)
         self._places: dict[tuple[int, ...], Places] = {}
         fastest = max(max(qubit.decay_per_s[1], 1e-9) + qubit.dephasing_per_s for qubit in chip.qubits)
@@ -66,7 +68,12 @@ class TreePlayer:
 
     def read(self, block: Block) -> Reading:
         """Return the content of a block."""
-        return Reading(self._chip, self._chain, block.lines, block.start_ticks, block.plays)
+        key = ("reading", self._chain.identity)
+        known = {} if block.plays is None else block.plays.memory
+        found = known.get(key)
+        if found is None:
+            found = known[key] = Reading(self._chip, self._chain, block.lines, block.start_ticks, block.plays)
+        return found
 
     def plan(
         self,
@@ -83,12 +90,25 @@ class TreePlayer:
             qubits: Qubits of the state, ascending.
             quiet: By segment, qubits without noise of their own; None switches all noise off.
         """
+        key = ("plan", self._chain.identity, self._levels, qubits, tuple(stretch), tuple(quiet))
+        found = reading.memory.get(key)
+        if found is None:
+            found = reading.memory[key] = self._plan(reading, stretch, qubits, quiet)
+        self._tally.add_segments(found.segments)
+        return found
+
+    def _plan(
+        self,
+        reading: Reading,
+        stretch: Sequence[Segment],
+        qubits: tuple[int, ...],
+        quiet: Sequence[frozenset[int] | None],
+    ) -> Plan:
         passages = reading.passages(stretch)
         segments = [
             self._planner.segment(passage, qubits, None if silent is None else silent & frozenset(qubits))
             for passage, silent in zip(passages, quiet, strict=True)
         ]
-        self._tally.add_segments(segments)
         return Plan(qubits, segments, np.array([passage.angles for passage in passages]))
 
     def play(
@@ -110,6 +130,8 @@ class TreePlayer:
         """
         if not plan.qubits:
             return columns
+        if plan.score is not None and not any(felt) and all(angles is None for angles in turns):
+            return self._evolve(plan.score, columns, draws)
         segments = [
             segment if angles is None else _turned(segment, turn_gates(plan.qubits, angles, columns.levels))
             for segment, angles in zip(plan.segments, turns, strict=True)
@@ -121,7 +143,13 @@ class TreePlayer:
         # Equal programs are made of the same segments, which the entry keeps alive.
         key = ("staff", plan.qubits, tuple(map(id, segments)))
         staff = self._cache.get(key, lambda: write_staff(segments, places, plan.qubits))
-        evolved = evolve_columns(staff.with_phases(plan.angles), columns, draws, self._limit_bytes)
+        score = staff.with_phases(plan.angles)
+        if all(segment is bare for segment, bare in zip(segments, plan.segments, strict=True)):
+            plan.score = score
+        return self._evolve(score, columns, draws)
+
+    def _evolve(self, score: Score, columns: Columns, draws: Draws) -> Columns:
+        evolved = evolve_columns(score, columns, draws, self._limit_bytes)
         self._tally.most_columns = max(self._tally.most_columns, evolved.n_columns)
         self._tally.leaked += int(np.count_nonzero(evolved.leaked & ~columns.leaked))
         return evolved
@@ -155,7 +183,7 @@ def _turned(segment: SegmentGates, turns: tuple[Gate, ...]) -> SegmentGates:
     return replace(segment, gates=(*turns, *segment.gates, *turns))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Plan:
     """Gates of some segments."""
 
@@ -163,3 +191,5 @@ class Plan:
     segments: list[SegmentGates]
     angles: NDArray[np.float64]
     """Phases of the drives of all qubits of the chip, and 0, shape ``(n_segments, n + 1)``."""
+    score: Score | None = None
+    """Tables of these gates, with nothing else played beside them, once they were made."""

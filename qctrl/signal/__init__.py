@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from qctrl.signal.demodulate import carrier, demodulate, demodulation_weights, discriminate
+from qctrl.signal.demodulate import carrier, demodulate, demodulation_weights, discriminate, start_word
 from qctrl.signal.envelopes import Envelope, dequantise, evaluate, quantise
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "discriminate",
     "evaluate",
     "quantise",
+    "start_word",
 ]
 
 # Loaded on first use (PEP 562): envelopes and demodulation must not pay for Numba.

@@ -28,11 +28,16 @@ def carrier(ftw: int, phase_word: int, first_tick: int, sample_ticks: int, n_sam
         sample_ticks: Ticks per sample.
         n_samples: Number of samples.
     """
-    first = (ftw * first_tick + (phase_word << _PHASE_SHIFT)) & _TURN_MASK
+    first = start_word(ftw, phase_word, first_tick)
     step = ftw * sample_ticks & _TURN_MASK
     # Wraps modulo 2**64, of which 2**48 is a divisor.
     words = (np.uint64(first) + np.uint64(step) * np.arange(n_samples, dtype=np.uint64)) & np.uint64(_TURN_MASK)
     return np.exp(2j * np.pi * (words.astype(np.float64) / TUNING_TURN))
+
+
+def start_word(ftw: int, phase_word: int, first_tick: int) -> int:
+    """Return the phase of a carrier at a tick, in 2**-48 turn below one turn; arguments as of :func:`carrier`."""
+    return (ftw * first_tick + (phase_word << _PHASE_SHIFT)) & _TURN_MASK
 
 
 def demodulation_weights(
@@ -105,6 +110,12 @@ def discriminate(iq: ArrayLike, coef: NDArray[np.float64], n_classes: int) -> ND
         raise ResourceError(f"a discriminator has {n_classes} classes; its coefficients allow 1 to {len(coef)}")
     if not bool(np.all(np.isfinite(values))):
         raise ResourceError("an integrated value is not finite; it has no class")
-    rows = coef[:n_classes]
-    scores = values.real[..., None] * rows[:, 0] + values.imag[..., None] * rows[:, 1] + rows[:, 2]
-    return np.argmax(scores, axis=-1).astype(np.uint8)
+    real, imag = np.array(values.real), np.array(values.imag)
+    best = np.full(values.shape, -np.inf)
+    found = np.zeros(values.shape, dtype=np.uint8)
+    for k, row in enumerate(coef[:n_classes]):
+        score = real * row[0] + imag * row[1] + row[2]
+        better = score > best
+        found[better] = k
+        best = np.maximum(best, score)
+    return found

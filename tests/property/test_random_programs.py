@@ -21,6 +21,7 @@ from firmware_sim.physics.engine import Engine
 from firmware_sim.physics.random import stream_key
 from firmware_sim.physics.slow_noise import Clock
 from firmware_sim.physics.states import State
+from firmware_sim.renderer import Renderer
 from firmware_sim.sequencer import Sequencer
 from firmware_sim.wires import Wires
 from qctrl.protocol import FlowOp, Program, SimOptions
@@ -112,7 +113,7 @@ def run(program: Program, mode: Mode, shots: range, cache: OperatorCache, *, kee
     options = SimOptions(seed=5, allow_unsafe=True)
     engine = Engine(CHAIN, SETUP, options, cache, Clock(3600.0, 1e-5, 1e-6))
     engine._take(Choice(mode, 3, len(shots), 1 << 30))
-    sequencer = Sequencer(program, SETUP, engine, 1000, lambda: None, Wires(CHAIN, SETUP))
+    sequencer = Sequencer(program, SETUP, engine, 1000, lambda: None, Renderer(program, SETUP, Wires(CHAIN, SETUP)))
     sequencer.keep_states = keep
     key = stream_key(5, 0, program.hash)
     return sequencer.run(engine.begin(np.array(shots, dtype=np.uint64), 0, key, 3, (3, 0)))

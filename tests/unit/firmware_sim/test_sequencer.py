@@ -7,6 +7,7 @@ from firmware_sim.config import Truth, load_truth
 from firmware_sim.physics.branches import Branch
 from firmware_sim.physics.random import Draws, stream_key
 from firmware_sim.physics.states import ground
+from firmware_sim.renderer import Renderer
 from firmware_sim.sequencer import Sequencer
 from firmware_sim.wires import Wires
 from qctrl.errors import InstrumentFault
@@ -188,7 +189,9 @@ def test_what_lines_remember_reaches_the_next_block():
     events = [toys.play(0, toys.DRIVE, 0, toys.PULSE_TICKS, toys.X_GAIN)]
     program = toys.program([(events, 30), ([], 30)], [toys.PLAY, instruction(FlowOp.PLAY_BLOCK, operand=1), toys.END])
     physics = Listener()
-    sequencer = Sequencer(program, toys.setup(), physics, 100, lambda: None, Wires(late, toys.setup()))
+    sequencer = Sequencer(
+        program, toys.setup(), physics, 100, lambda: None, Renderer(program, toys.setup(), Wires(late, toys.setup()))
+    )
     for _ in range(2):  # the second shot begins settled
         sequencer.run(begin(1, 1))
     for first, second in (physics.played[:2], physics.played[2:]):

@@ -66,7 +66,7 @@ def test_shots_are_chained_by_column_and_found_again(pace):
     rng = np.random.default_rng(1)
     column = rng.choice([0, 1, 3], 50)
     shots, head = make_shots(rng.random(50)), np.full(6, 7)
-    _chain_kernels.chain_shots(column, 4, shots, head)
+    _chain_kernels.chain_shots(column, np.argsort(shots[3]), shots[6], head)
     for c in range(4):
         own = np.flatnonzero(column == c)
         assert walk(head[c], shots[6]) == own[np.argsort(-shots[3][own])].tolist()

@@ -52,7 +52,7 @@ def steady(rates, n_samples):
 def test_decays_are_exponential_and_go_down_one_level_at_a_time():
     shots = np.arange(100_000, dtype=np.uint64)
     levels = np.full((len(shots), 1), 2, dtype=np.uint8)
-    times, after = Draws(KEY, 0, shots).jumps(0, steady([[0.0, 1e-3, 3e-3]], 500), levels)
+    (times, after), _ = Draws(KEY, 0, shots).windows(0, steady([[0.0, 1e-3, 3e-3]], 500), levels)
     first, second, third = times[:, 0].T
     stayed = np.mean(first == 500)
     # 5 standard deviations, false alarm below 1e-6, seed 7.
@@ -68,7 +68,7 @@ def test_jumps_up_and_down_come_to_equilibrium():
     shots = np.arange(100_000, dtype=np.uint64)
     levels = np.zeros((len(shots), 1), dtype=np.uint8)
     hazards = steady([[2e-3, 8e-3]], 600)[0], np.array([[1.0, 0.0]])
-    times, after = Draws(KEY, 3, shots).jumps(0, hazards, levels)
+    (times, after), _ = Draws(KEY, 3, shots).windows(0, hazards, levels)
     up = times[:, 0, 0] < 600
     # 5 standard deviations, false alarm below 1e-6, seed 7.
     slack = 5 * np.sqrt(0.25 / len(shots))
@@ -85,7 +85,9 @@ def test_a_rising_hazard_moves_the_jumps():
     shots = np.arange(100_000, dtype=np.uint64)
     expected = np.zeros((1, 2, 401))
     expected[0, 1] = (np.arange(401) / 400) ** 2
-    times, _ = Draws(KEY, 4, shots).jumps(0, (expected, np.zeros((1, 2))), np.ones((len(shots), 1), dtype=np.uint8))
+    (times, _), _ = Draws(KEY, 4, shots).windows(
+        0, (expected, np.zeros((1, 2))), np.ones((len(shots), 1), dtype=np.uint8)
+    )
     for sample in (100, 200, 400):
         lived = np.exp(-((sample / 400) ** 2))
         assert np.mean(times[:, 0, 0] >= sample) == pytest.approx(lived, abs=5 * np.sqrt(0.25 / len(shots)))
@@ -107,16 +109,18 @@ def test_python_forms_of_the_draws_agree_with_the_compiled_ones():
     hazards[1][0] = (1.0, 0.5, 0.2, 0.0)
     levels = np.array([[2, 1], [1, 0], [0, 2], [2, 2], [1, 1]], dtype=np.uint8)
     draws = Draws(KEY, 1, shots)
-    jumps = draws.jumps(2, hazards, levels)
+    jumps, noise = draws.windows(2, hazards, levels)
     again = np.empty_like(jumps[0]), np.empty_like(jumps[1])
     normals, outcomes = np.empty((5, 2), dtype=complex), np.empty(5, dtype=np.int64)
+    again_noise = np.empty_like(noise)
     header = (KEY, np.uint64(1), np.uint64(2))
     with np.errstate(over="ignore"):
-        _kernels.draw_jumps.py_func(header, shots, hazards, levels, again)
+        _kernels.draw_windows.py_func(header, shots, hazards, levels, again, again_noise)
         _kernels.draw_normals.py_func(header, np.uint64(0), shots, normals)
         _kernels.draw_outcomes.py_func(header, shots, np.array([0.3, 0.7, 1.0]), outcomes)
     assert np.any(jumps[0][:, 0, 2] < 40)
     assert again[0].tolist() == jumps[0].tolist()
     assert again[1].tolist() == jumps[1].tolist()
-    assert normals == pytest.approx(draws.normals(2, 2), abs=1e-14)
+    assert noise.tolist() == draws.normals(2, 2).tolist()
+    assert np.stack([normals, again_noise]) == pytest.approx(np.stack([noise, noise]), abs=1e-14)
     assert outcomes.tolist() == draws.outcomes(2, np.array([0.3, 0.4, 0.3])).tolist()

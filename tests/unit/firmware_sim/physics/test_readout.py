@@ -116,7 +116,7 @@ def test_the_averaged_trace_shows_the_decay(bench, first_qubit, pair2, reference
     levels = np.full((200, 1), 2, dtype=np.uint8)
     hazards = steady([[0.0, 1e7, 3e7]], 200)
     found = integrate_with_traces(tables, shots(200), 0, levels, hazards)
-    times, _ = shots(200).jumps(0, hazards, levels)
+    (times, _), _ = shots(200).windows(0, hazards, levels)
     mean = np.zeros(200, dtype=complex)
     sent = lines[rig.setup.port_index("f0.readout")]
     t = np.arange(240) - 40
