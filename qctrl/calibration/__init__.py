@@ -15,6 +15,7 @@ from qctrl.calibration.readout import (
     PassiveReset,
     Readout,
 )
+from qctrl.calibration.stretch import is_stretchable, stretched
 from qctrl.calibration.values import MatrixValue, Value
 from qctrl.calibration.view import Calibration, content_hash
 
@@ -45,7 +46,9 @@ __all__ = [
     "dump",
     "find_device",
     "grid_design",
+    "is_stretchable",
     "list_devices",
     "load",
     "loads",
+    "stretched",
 ]

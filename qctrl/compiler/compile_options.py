@@ -29,6 +29,8 @@ class CompileOptions:
     """Whether instructions start as late as possible, ``alap``, or as soon as possible, ``asap``."""
     decoupling: Decoupling | None = None
     """What idle qubits are given to do."""
+    stretch: float = 1.0
+    """How many times longer, and weaker, pulses and delays are, 1 or more; readout stays."""
 
 
 DEFAULT = CompileOptions()

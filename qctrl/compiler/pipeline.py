@@ -39,7 +39,7 @@ def compile_circuit(
         calibration: What to play.
         setup: The rack to play it on, derived from the same calibration.
         custom_gates: What to play for instructions that are not in the calibration.
-        options: How it is scheduled, and what idle qubits do.
+        options: How it is scheduled, what idle qubits do, and whether pulses are stretched.
         cache: Where the program is looked up, and kept; ``None`` compiles.
 
     Raises:
@@ -55,6 +55,10 @@ def compile_circuit(
     if custom_gates:
         check_custom_sites(gates.sites, calibration, setup)
     try:
+        if options.stretch != 1:
+            from qctrl.compiler.pulse_stretching import stretch
+
+            gates, calibration = stretch(gates, calibration, options.stretch)
         pulses = schedule(gates, calibration, method=options.method)
         if options.decoupling is not None:
             from qctrl.compiler.decouple import decouple

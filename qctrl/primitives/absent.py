@@ -16,11 +16,8 @@ SAMPLER: Final[Mapping[str, str]] = MappingProxyType(
 ESTIMATOR: Final[Mapping[str, str]] = MappingProxyType(
     {**SAMPLER, "seed_estimator": "the seed of all random numbers is simulator.seed_simulator"}
 )
-_ZNE: Final = "this release extrapolates nothing"
 RESILIENCE: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "zne_mitigation": _ZNE,
-        "zne": _ZNE,
         "pec_mitigation": "this release learns no noise model",
         "pec": "this release learns no noise model",
         "layer_noise_learning": "this release learns no noise model",

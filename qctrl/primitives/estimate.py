@@ -48,6 +48,34 @@ def estimate(plan: Plan, words: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np
     return evs.reshape(plan.shape), np.sqrt(variances).reshape(plan.shape)
 
 
+def estimate_in_groups(
+    plan: Plan, words: Sequence[NDArray[np.uint8]], draws: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return expectation values and standard errors of twirled shots.
+
+    Shots of one draw share its Paulis, so they may be off together, and the error that all shots show would be too
+    small. The draws are put into groups; where the groups differ by more than their shots explain, that counts.
+
+    Args:
+        plan: What was measured.
+        words: As for :func:`estimate`; the shots of one draw stand behind one another.
+        draws: Draws of each measurement; 1 for one that was not twirled.
+    """
+    evs, stds = estimate(plan, words)
+    n_groups = min(draws, default=1)
+    if n_groups < 2:
+        return evs, stds
+    cuts = [
+        [round(group * n_draws / n_groups) * -(-word.shape[1] // n_draws) for group in range(n_groups + 1)]
+        for word, n_draws in zip(words, draws, strict=True)
+    ]
+    groups = [
+        estimate(plan, [word[:, cut[group] : cut[group + 1]] for word, cut in zip(words, cuts, strict=True)])[0]
+        for group in range(n_groups)
+    ]
+    return evs, np.maximum(stds, np.std(groups, axis=0, ddof=1) / np.sqrt(n_groups))
+
+
 def _variances(
     readout: Readout, sums: NDArray[np.float64], shares: NDArray[np.float64], shots: int
 ) -> NDArray[np.float64]:

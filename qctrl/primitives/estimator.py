@@ -16,7 +16,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qctrl.errors import ProtocolError
 from qctrl.execution import JobResult, WorkResult
 from qctrl.primitives.bases import measured
-from qctrl.primitives.estimate import estimate
+from qctrl.primitives.estimate import estimate_in_groups
 from qctrl.primitives.job import Job, Recipe
 from qctrl.primitives.mitigation import NONE, Mitigation
 from qctrl.primitives.observables import observable_terms
@@ -28,6 +28,7 @@ from qctrl.primitives.randomizations import Randomizer, restore, store
 from qctrl.primitives.session import Mode, Session, resolve_mode
 from qctrl.primitives.submission import job_seed, submit, to_request
 from qctrl.primitives.tasks import Placement, Task, TaskResult, build_works, gather
+from qctrl.primitives.zne import Amplified, Zne, amplify, extrapolate_all
 from qctrl.provider import Backend
 from qctrl.readout import to_bit_array
 from qctrl.service import Blob
@@ -42,12 +43,15 @@ class EstimatorV2(BaseEstimatorV2):
     basis got, and the total, are in ``metadata["qctrl"]``.
 
     With ``resilience_level`` 1, the readout of each qubit is corrected by the assignment matrix of the
-    calibration; that takes more shots, and ``stds`` include the uncertainty of the matrices.
+    calibration; that takes more shots, and ``stds`` include the uncertainty of the matrices. With 2, results are
+    extrapolated to zero noise as well: the precision is then that of every noise factor, ``stds`` are those of the
+    fits and larger, and ``evs_noise_factors`` and ``stds_noise_factors`` hold what was measured.
 
     Args:
         backend: A backend of ``ProviderService``.
         options: Tree of options, or nested dicts: ``default_precision`` or ``default_shots``,
-            ``resilience_level`` or ``resilience.measure_mitigation``, ``max_execution_time`` (s),
+            ``resilience_level`` or ``resilience.{measure_mitigation, zne_mitigation, zne}``,
+            ``max_execution_time`` (s),
             ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``dynamical_decoupling``, ``twirling``,
             ``simulator.seed_simulator``, ``environment.job_tags``.
         mode: A backend, session or batch, for code that was written for another provider; inside the context
@@ -112,20 +116,33 @@ class EstimatorV2(BaseEstimatorV2):
             _check_precision(index, pub)
             self._backend.check(pub.circuit)
         mitigation = self._mitigation(coerced)
-        tasks = [task for index, pub in enumerate(coerced) for task in _tasks(index, pub, mitigation)]
+        variants = [self._variants(index, pub) for index, pub in enumerate(coerced)]
+        tasks = [
+            task
+            for index, pub in enumerate(coerced)
+            for variant in variants[index]
+            for task in _tasks(index, pub, variant, mitigation)
+        ]
         randomizer = Randomizer(self._options.twirling, job_seed(self._options, self._backend))
         tasks, randomizations = randomizer.spread(tasks)
-        compile_options = self._options.dynamical_decoupling.compile_options()
-        compiler = partial(
-            self._backend.compile, options=compile_options, rep_delay_s=self._options.execution.rep_delay or 0.0
-        )
+        compiler = partial(self._backend.compile, rep_delay_s=self._options.execution.rep_delay or 0.0)
         works, placements = build_works(tasks, compiler, self._backend.structural_parameters)
         blob = store(randomizations, encode_pubs(coerced))
         blob.document["assignments"] = mitigation.to_document()
+        if self._options.extrapolates():
+            factors = tuple(tuple(variant.factor for variant in each) for each in variants)
+            zne = self._options.resilience.zne
+            blob.document["zne"] = Zne(factors, zne.amplifier, zne.extrapolators).to_document()
         request = to_request("estimator", works, placements, blob, self._options)
         return Job(
             submit(request, self._backend, self._session), RECIPE, lambda backend=self._backend: backend, coerced
         )
+
+    def _variants(self, index: int, pub: EstimatorPub) -> list[Amplified]:
+        options = self._options.dynamical_decoupling.compile_options()
+        if not self._options.extrapolates():
+            return [Amplified(pub.circuit, options, 1.0)]
+        return amplify(index, pub.circuit, options, self._options.resilience.zne)
 
     def _mitigation(self, pubs: Sequence[EstimatorPub]) -> Mitigation:
         if not self._options.mitigates_readout():
@@ -153,14 +170,15 @@ def _check_precision(index: int, pub: EstimatorPub) -> None:
         )
 
 
-def _tasks(index: int, pub: EstimatorPub, mitigation: Mitigation) -> list[Task]:
+def _tasks(index: int, pub: EstimatorPub, variant: Amplified, mitigation: Mitigation) -> list[Task]:
     values = flat_values(pub)
     return [
         Task(
-            circuit=measured(pub.circuit, each.basis),
+            circuit=measured(variant.circuit, each.basis),
             values=values[list(each.rows)],
             shots=each.shots,
             pub_index=index,
+            options=variant.options,
         )
         for each in plan_pub(pub, mitigation).measurements
     ]
@@ -176,46 +194,65 @@ def pub_results(pubs: Sequence[EstimatorPub], blob: Blob, works: Sequence[WorkRe
     """Return the result of each pub; ``None`` while a measurement of it is missing."""
     # Jobs of release 0.1.0 know of no mitigation.
     mitigation = Mitigation.from_document(blob.document.get("assignments", {}))
+    zne = Zne.from_document(blob.document["zne"]) if "zne" in blob.document else None
     placements = [Placement.from_document(each) for each in blob.document["placements"]]
     plans = [plan_pub(pub, mitigation) for pub in pubs]
-    n_tasks = sum(len(plan.measurements) for plan in plans)
+    factors = [(1.0,) for _ in pubs] if zne is None else zne.factors
+    n_tasks = sum(len(plan.measurements) * len(each) for plan, each in zip(plans, factors, strict=True))
     spread = zip(gather(n_tasks, placements, works), restore(blob, n_tasks), strict=True)
-    gathered = iter([None if part is None else each.merged(part) for part, each in spread])
+    gathered = iter([None if part is None else (each.merged(part), each.n_draws) for part, each in spread])
     results: list[PubResult | None] = []
-    for pub, plan in zip(pubs, plans, strict=True):
-        parts = [next(gathered) for _ in plan.measurements]
-        whole = [part for part in parts if part is not None]
-        results.append(_pub_result(pub, plan, whole) if len(whole) == len(parts) else None)
+    for pub, plan, strengths in zip(pubs, plans, factors, strict=True):
+        parts = [[next(gathered) for _ in plan.measurements] for _ in strengths]
+        whole = [[part for part in each if part is not None] for each in parts]
+        is_whole = all(len(each) == len(plan.measurements) for each in whole)
+        results.append(_pub_result(pub, plan, whole, (strengths, zne)) if is_whole else None)
     return results
 
 
-def _pub_result(pub: EstimatorPub, plan: Plan, parts: Sequence[TaskResult]) -> PubResult:
-    words = [
-        _words(part, measurement, pub.circuit.num_clbits)
-        for part, measurement in zip(parts, plan.measurements, strict=True)
-    ]
-    evs, stds = estimate(plan, words)
-    return PubResult(
-        DataBin(evs=evs, stds=stds, shape=plan.shape),
-        # Qiskit's keys as Qiskit fills them, and all of ours under one more.
-        metadata={
-            "target_precision": pub.precision,
-            "shots": shots_of(pub),
-            "circuit_metadata": pub.circuit.metadata,
-            "qctrl": {
-                "total_shots": plan.total_shots,
-                "groups": [
-                    {
-                        "basis": dict(each.basis),
-                        "shots": each.shots,
-                        "points": len(each.rows),
-                    }
-                    for each in plan.measurements
-                ],
-                "measure_mitigation": bool(plan.mitigation.assignments),
-            },
-        },
+def _pub_result(
+    pub: EstimatorPub,
+    plan: Plan,
+    parts: Sequence[Sequence[tuple[TaskResult, int]]],
+    strengths: tuple[Sequence[float], Zne | None],
+) -> PubResult:
+    """Return the result of one pub from its parts, each with its number of twirls, by noise factor."""
+    factors, zne = strengths
+    pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for run in parts:
+        measured_parts = zip(run, plan.measurements, strict=True)
+        words = [_words(part, each, pub.circuit.num_clbits) for (part, _), each in measured_parts]
+        pairs.append(estimate_in_groups(plan, words, [n_draws for _, n_draws in run]))
+    metadata = _metadata(pub, plan, len(factors))
+    if zne is None:
+        ((evs, stds),) = pairs
+        return PubResult(DataBin(evs=evs, stds=stds, shape=plan.shape), metadata=metadata)
+    all_evs, all_stds = (np.stack(each, axis=-1) for each in zip(*pairs, strict=True))
+    found = extrapolate_all(factors, all_evs, all_stds, zne.extrapolators)
+    metadata["qctrl"]["zne"] = {
+        "noise_factors": list(factors),
+        "amplifier": zne.amplifier,
+        "extrapolators": found.models,
+    }
+    data = DataBin(
+        evs=found.evs, stds=found.stds, evs_noise_factors=all_evs, stds_noise_factors=all_stds, shape=plan.shape
     )
+    return PubResult(data, metadata=metadata)
+
+
+def _metadata(pub: EstimatorPub, plan: Plan, n_factors: int) -> dict[str, Any]:
+    """Return Qiskit's keys as Qiskit fills them, and all of ours under one more."""
+    groups = [{"basis": dict(each.basis), "shots": each.shots, "points": len(each.rows)} for each in plan.measurements]
+    return {
+        "target_precision": pub.precision,
+        "shots": shots_of(pub),
+        "circuit_metadata": pub.circuit.metadata,
+        "qctrl": {
+            "total_shots": plan.total_shots * n_factors,
+            "groups": groups,
+            "measure_mitigation": bool(plan.mitigation.assignments),
+        },
+    }
 
 
 def _words(part: TaskResult, measurement: Measurement, n_clbits: int) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from qctrl.primitives import absent
 from qctrl.primitives.option_tree import Options, Rule, finite, positive_integer, seed, whole
+from qctrl.primitives.resilience import ResilienceOptions
 from qctrl.primitives.suppression import DynamicalDecouplingOptions, TwirlingOptions
 
 MEAS_TYPES = ("classified", "kerneled", "avg_kerneled", "classified+kerneled")
@@ -100,19 +101,6 @@ class SamplerOptions(Options):
 
 
 @dataclass
-class ResilienceOptions(Options):
-    """What is done against errors."""
-
-    measure_mitigation: bool | None = None
-    """Correct the readout by the calibration's assignment matrices; ``None`` leaves it to ``resilience_level``."""
-
-    RULES: ClassVar[Mapping[str, Rule]] = {
-        "measure_mitigation": Rule(lambda v: v is None or isinstance(v, bool), "True, False or None")
-    }
-    ABSENT: ClassVar[Mapping[str, str]] = absent.RESILIENCE
-
-
-@dataclass
 class EstimatorOptions(Options):
     """Options of ``EstimatorV2``."""
 
@@ -121,7 +109,7 @@ class EstimatorOptions(Options):
     default_shots: int | None = None
     """Shots of one Pauli; where given, they decide the default precision instead: its root, inverted."""
     resilience_level: int = 0
-    """0 takes outcomes as they are, 1 corrects the readout."""
+    """0 takes outcomes as they are, 1 corrects the readout, 2 extrapolates to zero noise as well."""
     resilience: ResilienceOptions = field(default_factory=ResilienceOptions)
     max_execution_time: float | None = None
     """Longest time on the device, in seconds; a job that takes longer is stopped and has no result."""
@@ -134,9 +122,7 @@ class EstimatorOptions(Options):
     RULES: ClassVar[Mapping[str, Rule]] = {
         "default_precision": Rule(lambda v: finite(v, 0.0) and v > 0, "a finite number above 0"),
         "default_shots": Rule(lambda v: v is None or positive_integer(v), "a whole number, at least 1, or None"),
-        "resilience_level": Rule(
-            lambda v: whole(v) and v in (0, 1), "0 or 1: readout is what this release can correct"
-        ),
+        "resilience_level": Rule(lambda v: whole(v) and v in (0, 1, 2), "0, 1 or 2"),
         "max_execution_time": _MAX_EXECUTION_TIME,
     }
     ABSENT: ClassVar[Mapping[str, str]] = absent.ESTIMATOR
@@ -149,3 +135,8 @@ class EstimatorOptions(Options):
         """Return whether the readout is corrected."""
         chosen = self.resilience.measure_mitigation
         return self.resilience_level >= 1 if chosen is None else chosen
+
+    def extrapolates(self) -> bool:
+        """Return whether results are extrapolated to zero noise."""
+        chosen = self.resilience.zne_mitigation
+        return self.resilience_level >= 2 if chosen is None else chosen

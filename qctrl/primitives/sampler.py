@@ -104,6 +104,7 @@ class SamplerV2(BaseSamplerV2):
         for index, pub in enumerate(coerced):
             self._validate(index, pub)
         execution = self._options.execution
+        compile_options = self._options.dynamical_decoupling.compile_options()
         tasks = [
             Task(
                 circuit=pub.circuit,
@@ -111,15 +112,13 @@ class SamplerV2(BaseSamplerV2):
                 shots=int(pub.shots or default),
                 capture_mode=_CAPTURE_MODE[execution.meas_type],
                 pub_index=index,
+                options=compile_options,
             )
             for index, pub in enumerate(coerced)
         ]
         randomizer = Randomizer(self._options.twirling, job_seed(self._options, self._backend))
         tasks, randomizations = randomizer.spread(tasks)
-        compile_options = self._options.dynamical_decoupling.compile_options()
-        compiler = partial(
-            self._backend.compile, options=compile_options, rep_delay_s=self._options.execution.rep_delay or 0.0
-        )
+        compiler = partial(self._backend.compile, rep_delay_s=self._options.execution.rep_delay or 0.0)
         works, placements = build_works(tasks, compiler, self._backend.structural_parameters)
         blob = store(randomizations, encode_pubs(coerced))
         request = to_request("sampler", works, placements, blob, self._options)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
-from qctrl.compiler import CompiledProgram
+from qctrl.compiler import DEFAULT, CompiledProgram, CompileOptions
 from qctrl.errors import ResourceError
 from qctrl.execution import Work, WorkResult
 from qctrl.primitives.structure import split_by_structure
@@ -31,6 +31,8 @@ class Task:
     shots: int
     capture_mode: CaptureMode = "bits"
     pub_index: int = 0
+    options: CompileOptions = DEFAULT
+    """How the circuit is compiled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,13 @@ class TaskResult:
 
 def build_works(
     tasks: Sequence[Task],
-    compile_circuit: Callable[[QuantumCircuit], CompiledProgram],
+    compile_circuit: Callable[[QuantumCircuit, CompileOptions], CompiledProgram],
     structural_parameters: Callable[[QuantumCircuit], Collection[Any]],
 ) -> tuple[tuple[Work, ...], tuple[Placement, ...]]:
     """Compile every circuit once and bind its values.
 
     Args:
-        tasks: What is to be executed; equal circuit objects are compiled once.
+        tasks: What is to be executed; equal circuit objects are compiled once for equal options.
         compile_circuit: The backend's compiler.
         structural_parameters: Which parameters of a circuit change the structure of its program.
 
@@ -83,7 +85,7 @@ def build_works(
         CompileError: A circuit or its values cannot be compiled.
     """
     # The circuits are kept beside their programs: the id of a dropped one could be given again.
-    programs: dict[int, tuple[QuantumCircuit, CompiledProgram]] = {}
+    programs: dict[tuple[int, CompileOptions], tuple[QuantumCircuit, CompiledProgram]] = {}
     works: list[Work] = []
     placements: list[Placement] = []
     for index, task in enumerate(tasks):
@@ -91,9 +93,9 @@ def build_works(
             raise ResourceError(f"{task.shots} shots per binding, the limit is {MAX_SHOTS}; use several jobs")
         named = structural_parameters(task.circuit) if task.circuit.num_parameters and len(task.values) else ()
         for circuit, values, rows in split_by_structure(task.circuit, task.values, named):
-            key = id(circuit)
+            key = (id(circuit), task.options)
             if key not in programs:
-                programs[key] = (circuit, compile_circuit(circuit))
+                programs[key] = (circuit, compile_circuit(circuit, task.options))
             program = programs[key][1]
             works.append(
                 Work(

@@ -157,10 +157,10 @@ def test_readout_is_corrected_by_the_calibration(tmp_path):
 
 
 def test_resilience_that_is_not_built_is_refused_with_the_reason(backend):
-    with pytest.raises(ValueError, match="readout is what this release can correct"):
-        EstimatorV2(backend, {"resilience_level": 2})
-    with pytest.raises(AttributeError, match="this release extrapolates nothing"):
-        EstimatorV2(backend).options.resilience.zne_mitigation = True
+    with pytest.raises(ValueError, match="option resilience_level is 3; it must be 0, 1 or 2"):
+        EstimatorV2(backend, {"resilience_level": 3})
+    with pytest.raises(AttributeError, match="this release learns no noise model"):
+        EstimatorV2(backend).options.resilience.pec_mitigation = True
 
 
 def test_circuits_with_bits_of_their_own_are_measured_behind_them(backend, estimator):
