@@ -44,6 +44,10 @@ Felt: TypeAlias = "Mapping[int, NDArray[np.complex128]]"
 _TURN = 2 * np.pi
 _EMPTY_PHOTONS = 1e-4
 """Photons that a resonator may be left with and count as empty: they turn a phase by as many rad."""
+_GONE_PHOTONS = 1e-8
+"""Photons below which a free field is not followed any more."""
+_LARGE_BYTES = 2**24
+"""Responses that are not worth their place in the memory of operators."""
 _SILENT = 1e-12
 _UNFELT = 1e-9
 
@@ -127,6 +131,8 @@ class Photons:
                     _kernels.cavity(inputs[q], complex(decays[q, s]), complex(gains[q, s]), fields[q, s])
             return (fields,)
 
+        if inputs.nbytes > _LARGE_BYTES:
+            return build()[0]
         return self._cache.get(content_key("driven", self._key, inputs), build)[0]
 
 
@@ -182,7 +188,7 @@ class Ringing:
     def _exponents(self, q: int, span: tuple[int, int], start: NDArray[np.complex128]) -> NDArray[np.complex128] | None:
         first, last = span
         inputs = self.inputs[q, first:last]
-        if not start.any() and not inputs.any():
+        if np.abs(start).max() ** 2 < _GONE_PHOTONS and not inputs.any():
             return None
         key = (q, first, last, start.tobytes())
         if key not in self.known:
