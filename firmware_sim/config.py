@@ -13,12 +13,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from firmware_sim.line_truth import CrosstalkTruth, LineTruth, WireTruth
+from firmware_sim.line_truth import CrosstalkTruth, LineTruth, NotNegative, Number, Positive, WireTruth
 from qctrl.errors import ConfigError
 from qctrl.strict_yaml import StrictModel, parse_text, problem, read_text, validate
 
-_Positive = Annotated[float, Field(gt=0)]
-_NotNegative = Annotated[float, Field(ge=0)]
+_Scale = Annotated[float, Field(gt=0, le=1e9)]
+_Lifetime = Annotated[float, Field(ge=1e-9, le=1e12)]
 
 
 class FluxTruth(StrictModel):
@@ -27,24 +27,24 @@ class FluxTruth(StrictModel):
     The angle is ``pi (x - offset_fs) / period_fs``. ``f_top`` follows from the qubit's frequency at ``x = 0``.
     """
 
-    period_fs: _Positive
+    period_fs: Positive
     """Flux quantum in fractions of the port's full scale."""
-    offset_fs: float = 0.0
+    offset_fs: Number = 0.0
     asymmetry: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class SlowTruth(StrictModel):
     """Noise that is slow against a pulse; amplitudes in Hz for a frequency, in full scales for a flux."""
 
-    quasi_static: _NotNegative = 0.0
+    quasi_static: NotNegative = 0.0
     """Standard deviation of a Gaussian that every shot draws anew."""
-    one_over_f: _NotNegative = 0.0
+    one_over_f: NotNegative = 0.0
     """A of the one-sided density ``A^2 / f``, per square root of ``ln`` of a frequency ratio."""
-    lowest: _Positive = 1e-4
+    lowest: Positive = 1e-4
     """Where the 1/f noise begins, Hz."""
-    highest: _Positive = 1e3
+    highest: Positive = 1e3
     """Where it ends, Hz; what is above belongs to ``t2_echo``."""
-    drift: float = 0.0
+    drift: Number = 0.0
     """Per hour of simulated time."""
 
     @property
@@ -62,14 +62,14 @@ class SlowTruth(StrictModel):
 class QubitTruth(StrictModel):
     """One transmon."""
 
-    frequency: _Positive
+    frequency: Positive
     """Hz, 0-1 transition with the flux port at 0; see ``Truth.frequencies``."""
-    anharmonicity: Annotated[float, Field(lt=0)]
-    t1: _Positive
-    t2_echo: _Positive
-    t1_21: _Positive | None = None
+    anharmonicity: Annotated[float, Field(lt=0, ge=-1e12)]
+    t1: _Lifetime
+    t2_echo: _Lifetime
+    t1_21: _Lifetime | None = None
     """Relaxation time between levels 2 and 1; half of ``t1`` unless given."""
-    t1_32: _Positive | None = None
+    t1_32: _Lifetime | None = None
     """Likewise between levels 3 and 2; a third of ``t1`` unless given."""
     thermal_population: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """Level 1's part of levels 0 and 1 in equilibrium; higher levels follow in the same ratio."""
@@ -100,36 +100,36 @@ class CouplerTruth(StrictModel):
     """
 
     port: str
-    frequency: _Positive
-    period_fs: Annotated[float, Field(gt=2)]
-    g_qc: _Positive
+    frequency: Positive
+    period_fs: Annotated[float, Field(gt=2, le=1e12)]
+    g_qc: Positive
 
 
 class EdgeTruth(StrictModel):
     """The exchange coupling of two neighbours."""
 
-    g_idle: float
+    g_idle: Number
     coupler: CouplerTruth | None = None
 
 
 class T1PointTruth(StrictModel):
     """A qubit's T1 as a factor of its dark one while its resonator holds photons."""
 
-    photons: _Positive
-    factor: _Positive
+    photons: Positive
+    factor: Positive
 
 
 class ResonatorTruth(StrictModel):
     """A readout resonator. It stands at ``frequency + chi_0s`` while its qubit is in level s (``chi_00 = 0``)."""
 
     feedline: str
-    frequency: _Positive
+    frequency: Positive
     """Hz, with the qubit in level 0."""
-    kappa: _Positive
+    kappa: Positive
     """Linewidth / 2 pi, Hz."""
-    chi_01: float
-    chi_02: float
-    chi_03: float | None = None
+    chi_01: Number
+    chi_02: Number
+    chi_03: Number | None = None
     """As far from ``chi_02`` as that is from ``chi_01``, unless given."""
     t1_with_photons: Annotated[tuple[T1PointTruth, ...], Field(strict=False)] = ()
     """Points in ascending order of photons, joined by straight lines from factor 1 at none; constant after the last."""
@@ -153,16 +153,16 @@ class FeedlineTruth(StrictModel):
 
     readout_port: str
     acquire_port: str
-    input_scale: _Positive
+    input_scale: _Scale
     """Amplitude at the resonators for a full-scale DAC sample, sqrt(photons / s)."""
-    adc_scale: _Positive
+    adc_scale: _Scale
     """ADC fraction of full scale per sqrt(photons / s) of output field."""
     efficiency: Annotated[float, Field(gt=0, le=1)]
     """Noise is ``1 / (2 efficiency dt)`` photons/s per sample and quadrature: heterodyne detection, vacuum 1/2."""
     adc_bits: Annotated[int, Field(ge=2, le=24)] | None = None
     """Resolution of the ADC, which clips beyond its full scale; ideal unless given."""
-    phase: float = 0.0
-    delay: Annotated[float, Field(ge=0)] = 0.0
+    phase: Number = 0.0
+    delay: NotNegative = 0.0
     """Readout DAC to ADC, s; a whole number of samples."""
 
 
@@ -179,7 +179,7 @@ class Truth(StrictModel):
     lines: dict[str, LineTruth]
     resonators: dict[str, ResonatorTruth]
     feedlines: dict[str, FeedlineTruth]
-    bit_latency: _NotNegative = 0.0
+    bit_latency: NotNegative = 0.0
     """Seconds from the end of a window until the board's flow can read its bit, at least."""
     wires: dict[str, WireTruth] = Field(default_factory=dict)
     """By port; a port that is not here has an ideal wire."""

@@ -107,7 +107,7 @@ class Readout:
         """Return the chip index of the qubit whose resonator is nearest to the demodulation frequency.
 
         Raises:
-            ConfigError: No feedline ends at the port.
+            ConfigError: No feedline ends at the port, or it has no resonator.
         """
         return self.nearest_qubit(capture.port, capture.ftw)
 
@@ -118,6 +118,8 @@ class Readout:
             feedline, _ = self._feedline(port)
             wanted = self._setup.ports[port].lo_hz + tuning_word_to_hz(ftw, self._setup.tick_s)
             known = {q: r.frequency for q, r in self._chip.truth.resonators.items() if r.feedline == feedline}
+            if not known:
+                raise ConfigError(f"feedline {feedline} has no resonator to read; give one of its qubits a resonator")
             name = min(known, key=lambda q: abs(known[q] - wanted))
             found = self._nearest[port, ftw] = self._chip.names.index(name)
         return found

@@ -36,6 +36,8 @@ def test_different_truths_have_different_hashes():
         ("t1: 7.4e-5", "thermal_population: 0.6\n    t1: 7.4e-5", "thermal_population"),
         ("kappa: 5.0e6", "kappa: -5.0e6", r"resonators\.q0\.kappa"),
         ("t1: 7.4e-5", "t1: -7.4e-5", r"qubits\.q0\.t1"),
+        ("t1: 7.4e-5", "t1: 1.0e-12", r"qubits\.q0\.t1.*equal to 0"),
+        ("input_scale: 6.4e4", "input_scale: 1.0e+30", r"feedlines\.f0\.input_scale"),
         ("t1: 7.4e-5", "thermal_population: -0.1\n    t1: 7.4e-5", "thermal_population"),
         ("efficiency: 0.12", "efficiency: 1.2", r"feedlines\.f0\.efficiency"),
         ("efficiency: 0.12", "adc_bits: 1\n    efficiency: 0.12", "adc_bits"),

@@ -218,6 +218,14 @@ def test_a_port_without_a_feedline_is_refused(bench, pair2):
         readout.qubit_of(stray)
 
 
+def test_a_feedline_without_resonators_is_refused(bench, pair2):
+    rig = bench(pair2)
+    empty = pair2.model_copy(update={"resonators": {}})
+    readout = Readout(build_chip(empty), rig.setup, OperatorCache())
+    with pytest.raises(ConfigError, match="feedline f0 has no resonator to read; give one"):
+        readout.qubit_of(rig.capture("q0", 0, 100))
+
+
 def test_level_three_has_its_own_shift(bench, pair2, reference):
     rig = bench(pair2)
     lines, captures, _ = prepare(rig, ["q0"], length=200, block=200)
