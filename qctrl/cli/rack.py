@@ -75,7 +75,8 @@ def _row(name: str, rack: "Rack", health: "BoxHealth | QctrlError") -> dict[str,
     address = rack.instruments[name].address
     if isinstance(health, QctrlError):
         row = dict.fromkeys(("identity", "limits", "clock", "outputs"), "")
-        return {"box": name, "address": address, **row, "status": str(health).splitlines()[0]}
+        said = str(health).splitlines()[0].removeprefix(f"instrument {name} at {address}: ")
+        return {"box": name, "address": address, **row, "status": said}
     identity = health.identity
     troubles = list(_troubles(health))
     return {

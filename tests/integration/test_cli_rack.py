@@ -87,6 +87,19 @@ def test_trouble_is_named_at_its_box_and_fails_the_check(emulated, capsys):
     assert main(["rack", "check", str(file)]) == 0
 
 
+def test_box_that_does_not_answer_is_one_line_and_the_others_are_checked(emulated, tmp_path, capsys):
+    file, _ = emulated
+    other = tmp_path / "other.yaml"
+    text = file.read_text()
+    awg1 = next(line for line in text.splitlines() if line.startswith("    address:"))
+    other.write_text(text.replace(awg1, "    address: TCPIP0::127.0.0.1::1::SOCKET"))
+    assert main(["rack", "check", str(other), "--json"]) == 1
+    rows = {row["box"]: row["status"] for row in json.loads(capsys.readouterr().out)}
+    said = "cannot be opened: nobody answers there (Connection refused); check its address, its power and its cable"
+    assert rows.pop("awg1") == said
+    assert set(rows.values()) == {"ok"}
+
+
 def test_outputs_are_announced_without_asking_anybody(tmp_path, capsys):
     file = CONFIGS / "rack_visa_pair2.yaml"
     assert main(["rack", "outputs", str(file)]) == 0

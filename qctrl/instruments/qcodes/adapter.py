@@ -89,8 +89,8 @@ class QcodesBox:
         """Switch the output off, unless it holds a level; see ``Box``."""
         if not self._child.is_alive:
             self.connect()
-        if not self.holds and self.words.output is not None:
-            self.set(self.words.output, self.words.switched_off)
+        if not self.holds:
+            self.switch(on=False)
 
     def close(self) -> None:
         """End the process; the instrument keeps its state."""
@@ -102,6 +102,19 @@ class QcodesBox:
             return True
         found = self.get(self.words.output)
         return found == self.words.switched_on or str(found).lower() in ("on", "1", "true")
+
+    def switch(self, *, on: bool) -> None:
+        """Switch the output, if something does, and make sure of it.
+
+        Raises:
+            InstrumentError: It did not follow.
+        """
+        if self.words.output is None:
+            return
+        self.set(self.words.output, self.words.switched_on if on else self.words.switched_off)
+        # The driver returns when it has sent the command; a reply says that it was carried out.
+        if self.is_on() != on:
+            raise self._child.lost(f"its output does not follow {self.words.output}")
 
     def get(self, path: str) -> Any:
         """Return what a parameter has."""
@@ -145,8 +158,7 @@ class QcodesOscillator(QcodesBox):
 
     def switch_on(self) -> None:
         """Switch the output on; see ``Oscillator``."""
-        if self.words.output is not None:
-            self.set(self.words.output, self.words.switched_on)
+        self.switch(on=True)
 
     def limits_text(self) -> str:
         """Return the largest level."""
@@ -174,7 +186,7 @@ class QcodesSource(QcodesBox):
         path = self._level(port)
         if not self.is_on() and self.words.output is not None:
             self.set(path, 0.0)
-            self.set(self.words.output, self.words.switched_on)
+            self.switch(on=True)
         now_v = float(self.get(path))
         slew_v_s = limits.max_slew or _SLEW_V_S
         n_steps = math.ceil(abs(level_v - now_v) / (slew_v_s * _STEP_S))

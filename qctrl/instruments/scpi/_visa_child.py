@@ -10,6 +10,7 @@ holds for every way in which a parent can end, SIGKILL too.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import queue
@@ -47,6 +48,7 @@ class Resource:
         if self._socket is not None:
             # Two small writes and a query take 44 ms otherwise; VI_ATTR_TCPIP_NODELAY is not understood by 0.8.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _refuse_unconnected(self._socket, timeout_s)
         # HiSLIP has a lock that the instrument itself keeps; pyvisa-py offers it below VISA only.
         lock = getattr(interface, "async_lock_request", None)
         if lock is not None and lock(0.0) != "success":
@@ -137,6 +139,14 @@ class Resource:
         return line
 
 
+def _refuse_unconnected(link: socket.socket, timeout_s: float) -> None:
+    """Raise if nobody listens; pyvisa-py opens a resource all the same."""
+    _, connected, _ = select.select([], [link], [], timeout_s)
+    error = link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if connected else errno.ETIMEDOUT
+    if error:
+        raise ConnectionError(f"nobody answers there ({os.strerror(error)})")
+
+
 def _unwrap(message: bytes, most: int) -> bytes:
     digits = int(message[1:2]) if message[:1] == b"#" else 0
     size = int(message[2 : 2 + digits]) if digits else -1
@@ -212,6 +222,12 @@ class Worker:
                 self._resource.close()
 
 
+def _said(error: Exception) -> str:
+    # What is raised in this file speaks for itself.
+    own = isinstance(error, (ConnectionError, PermissionError)) or type(error) is ValueError
+    return str(error) if own else f"{type(error).__name__}: {error}"
+
+
 def _kind(error: Exception) -> str:
     if isinstance(error, TimeoutError) or "VI_ERROR_TMO" in str(error):
         return "timeout"
@@ -250,7 +266,7 @@ def serve(worker: Any) -> None:
         try:
             body, payload = worker.do(*request)
         except Exception as error:  # noqa: BLE001 (the parent gets it, whatever it is)
-            body, payload = {"failed": _kind(error), "text": f"{type(error).__name__}: {error}"}, b""
+            body, payload = {"failed": _kind(error), "text": _said(error)}, b""
         try:
             _answer(channel, body, payload)
         except OSError:

@@ -103,6 +103,8 @@ class Child:
             raise MissingExtraError(
                 f"instrument {self._name}: {answer['text']}; install it with: pip install 'qctrl-stack[{self._extra}]'"
             )
+        if body["verb"] == "open":
+            raise self.lost(f"cannot be opened: {answer['text']}; check its address, its power and its cable")
         raise self.lost(f"{_what(body)}: {answer['text']}")
 
     def close(self) -> None:

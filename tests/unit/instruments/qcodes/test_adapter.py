@@ -76,7 +76,7 @@ def test_hanging_call_is_given_up_and_a_killed_host_leaves_the_output_off(file, 
     ("words", "text"),
     [
         ({"power": "nonsense"}, "set 'nonsense': AttributeError"),
-        ({"settings": {"file": "x", "what": 1}}, "open: TypeError"),
+        ({"settings": {"file": "x", "what": 1}}, "cannot be opened: TypeError"),
         ({"driver": "no.such.module:Driver"}, "No module named 'no'"),
     ],
 )
