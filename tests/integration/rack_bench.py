@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+
 from firmware_sim.scpi.rack import EmulatedRack
 from qctrl.config import load_rack
 from qctrl.instruments import open_boxes
+from qctrl.signal import Player
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PORT = re.compile(r"(?<=::)(hislip0,)?\d+(?=::(SOCKET|INSTR))")
@@ -17,6 +20,18 @@ def with_ports(text, ports):
     """Return a rack file with other ports, in the order of its instruments."""
     left = iter(ports)
     return PORT.sub(lambda found: f"{found[1] or ''}{next(left)}", text)
+
+
+def assert_dac_plays(bench, program, setup):
+    """Every line of the last run is what the program says, within one LSB of its converter, in I and in Q."""
+    player = Player(program, setup)
+    for port in setup.ports:
+        if port.kind == "acquire":
+            continue
+        expected, played = player.render(port.name), bench.emulated.bench.lines[port.name]
+        lsb = 2.0 ** (1 - port.dac_bits)
+        for part in (np.real, np.imag):
+            assert np.abs(part(played[: len(expected)]) - part(expected)).max() <= lsb, port.name
 
 
 def shipped(device):

@@ -8,8 +8,7 @@ from qiskit import QuantumCircuit, transpile
 
 from qctrl.access import ProviderService
 from qctrl.execution import JobSpec, Work
-from qctrl.signal import Player
-from tests.integration.rack_bench import CONFIGS, RackBench
+from tests.integration.rack_bench import CONFIGS, RackBench, assert_dac_plays
 from tests.integration.test_box_rack import assert_same_distribution
 
 pytest.importorskip("pyvisa_py")
@@ -92,11 +91,6 @@ def test_boxes_of_many_makers_play_one_program(home, bench):
         for first, second in rows.tolist():
             found[f"{second}{first}"] += 1
         assert_same_distribution(found, native.run(circuit, shots=SHOTS).result().get_counts())
-    player = Player(program, backend.setup)
-    for port in backend.setup.ports:
-        if port.kind != "acquire":
-            expected, played = player.render(port.name), bench.emulated.bench.lines[port.name]
-            lsb = 2.0 ** (1 - port.dac_bits)
-            assert np.abs(played[: len(expected)] - expected).max() <= lsb * np.sqrt(2), port.name
+    assert_dac_plays(bench, program, backend.setup)
     bias = bench.instruments["bias"].outputs[7]
     assert (bias.range, bias.slew_v_s, bias.mode) == ("LOW", 1e6, "FIX")
