@@ -36,6 +36,8 @@ class Block:
     """Qubits that a line acts on or a capture measures."""
     starts: dict[int, int]
     """Sample where each measured qubit's (last) capture begins."""
+    first_touch: dict[int, int]
+    """First sample where a line acts on each touched qubit, or its capture begins."""
     last_touch: dict[int, int]
     """Last sample where a line acts on each qubit, -1 for never."""
     activity: tuple[tuple[NDArray[np.bool_], tuple[int, ...]], ...]
@@ -84,11 +86,13 @@ def read_block(chain: SignalChain, played: Played, starts: Mapping[int, int], en
     windows = [sample(capture.first_tick) for capture in captures]
     first = {qubit: sample(tick) for qubit, tick in starts.items()}
     last: dict[int, int] = {}
+    entry = dict(first)
     for row, qubits in zip(activity, acts_on, strict=True):
         acting = np.flatnonzero(row)
         for qubit in qubits:
+            if len(acting):
+                entry[qubit] = min(entry[qubit], int(acting[0])) if qubit in entry else int(acting[0])
             last[qubit] = max(last.get(qubit, -1), int(acting[-1]) if len(acting) else -1)
-    touched = frozenset(q for q, sample_ in last.items() if sample_ >= 0) | frozenset(first)
     segments = cut(activity, n_samples, [*windows, *(sample(tick) for tick in ends), *borders])
     acting = tuple(zip(activity, acts_on, strict=True))
-    return Block(lines, start_ticks, captures, plays, n_samples, segments, touched, first, last, acting)
+    return Block(lines, start_ticks, captures, plays, n_samples, segments, frozenset(entry), first, entry, last, acting)

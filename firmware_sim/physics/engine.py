@@ -188,12 +188,16 @@ class Engine:
         # Once the last qubit is measured and nothing follows, what the block still does is seen by nobody.
         done = bool(deferred) and len(deferred) == len(block.starts)
         ends = max(block.starts[q] for q in deferred) if done else block.n_samples
-        current = join([self._touch(branch, block.touched, start_ticks) for branch in branches])
+        # Dense states hold all qubits of a block from its beginning; each doubles what a tree's gates cost.
+        entries = dict.fromkeys(block.touched, 0) if self._tree is None else block.first_touch
+        current = join([self._renew(branch, start_ticks) for branch in branches])
         dark = "photons" in self._options.without
         ringing = None if dark else self._photons.read(block, current, ends)
-        for stretch in block.stretches(self._marks(block, deferred), ends):
+        for stretch in block.stretches([*self._marks(block, deferred), *entries.values()], ends):
+            current = self._enter(current, frozenset(q for q, first in entries.items() if first < stretch[-1].last))
             current = self._measure(current, block, stretch[0].first, deferred, resting=ringing is not None)
             current = self._evolve(current, block, stretch, deferred, ringing)
+        current = self._enter(current, block.touched)
         if final:
             current = self._measure_deferred(current, block, deferred)
         self._tally.most_branches = max(self._tally.most_branches, len(current))
@@ -298,17 +302,27 @@ class Engine:
             q for q, first in block.starts.items() if block.last_touch.get(q, -1) < first and measured.count(q) == 1
         )
 
-    def _touch(self, branch: Branch, touched: frozenset[int], start_ticks: int) -> Branch:
-        thermal = {q: self._chip.qubits[q].thermal for q in touched} if self._options.noise else None
-        if isinstance(branch.state, Columns):
-            state = branch.state.extend(sorted(touched), thermal, branch.draws)
-        else:
-            state = extend(branch.state, sorted(touched), thermal)
-            self._refuse_large(state)
+    def _renew(self, branch: Branch, start_ticks: int) -> Branch:
+        """Return a branch at the start of a block."""
         still = tuple((q, end) for q, end in branch.in_readout if end > start_ticks)
-        self._tally.most_qubits = max(self._tally.most_qubits, len(state.qubits))
         branch = emptied(branch)
-        return replace(branch, state=state, in_readout=still, left=branch.fields)
+        return replace(branch, in_readout=still, left=branch.fields)
+
+    def _enter(self, branches: list[Branch], qubits: frozenset[int]) -> list[Branch]:
+        """Return the branches with some qubits, in equilibrium if they are new."""
+        if all(qubits.issubset(branch.state.qubits) for branch in branches):
+            return branches
+        thermal = {q: self._chip.qubits[q].thermal for q in qubits} if self._options.noise else None
+        result: list[Branch] = []
+        for branch in branches:
+            if isinstance(branch.state, Columns):
+                state = branch.state.extend(sorted(qubits), thermal, branch.draws)
+            else:
+                state = extend(branch.state, sorted(qubits), thermal)
+                self._refuse_large(state)
+            self._tally.most_qubits = max(self._tally.most_qubits, len(state.qubits))
+            result.append(replace(branch, state=state))
+        return result
 
     def _refuse_large(self, state: State) -> None:
         most = MOST_DENSE[self.choice.mode][state.levels]
