@@ -65,20 +65,28 @@ class Measurement:
         block, column = branch.used_blocks + 1, 0
         for group in groups:
             columns = slice(column, column + len(group))
-            end_levels[:, columns] = self._take(branch, group, (lines, start_ticks, block), levels[:, columns])
+            end_levels[:, columns] = self.take(branch, group, (lines, start_ticks, block), levels[:, columns])
             block, column = block + len(group), columns.stop
         ends = tuple((q, c.first_tick + c.length_ticks) for q, c in zip(qubits, ordered, strict=True))
         others = tuple(entry for entry in branch.in_readout if entry[0] not in qubits)
         measured = replace(branch, used_blocks=block, in_readout=others + ends)
         return Found(measured, qubits, levels, end_levels)
 
-    def _take(
+    def take(
         self,
         branch: Branch,
         group: tuple[Capture, ...],
         where: tuple[Sequence[NDArray[Any]], int, int],
         levels: NDArray[np.uint8],
     ) -> NDArray[np.uint8]:
+        """Write what captures of one window give, and return the levels that it leaves, shape ``(n_shots, n)``.
+
+        Args:
+            branch: The shots.
+            group: The captures.
+            where: DAC outputs of all ports over the block, its first tick, and the draw block of the first capture.
+            levels: Levels at the start, same shape.
+        """
         lines, start_ticks, block = where
         tables = self._readout.tables(group, lines, start_ticks, branch.left)
         hazards = self._readout.hazards(tables) if self._noisy else None
