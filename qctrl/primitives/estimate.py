@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,10 @@ from qctrl.primitives.plan import Plan, Readout
 
 _TABLE_BITS: Final = 10
 """Up to so many bits, all points share one table of every outcome; beyond, each has one of those that it saw."""
+
+
+Estimate: TypeAlias = Callable[[Plan, Sequence[NDArray[np.uint8]]], tuple[NDArray[np.float64], NDArray[np.float64]]]
+"""Makes expectation values and standard errors of words."""
 
 
 def estimate(plan: Plan, words: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -35,11 +39,11 @@ def estimate(plan: Plan, words: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np
         basis = plan.measurements[readout.measurement].basis
         qubits = [qubit for qubit, _ in basis]
         measured = words[readout.measurement][readout.positions]
-        for points, outcomes, shares in _histograms(measured, len(qubits)):
+        for points, outcomes, shares in histograms(measured, len(qubits)):
             outputs = readout.outputs[points]
             sums = readout.weights @ term_values(readout.terms, qubits, outcomes, plan.mitigation)
             evs[outputs] += shares @ sums.T
-            variances[outputs] += _variances(readout, sums, shares, measured.shape[1])
+            variances[outputs] += shot_variances(readout, sums, shares, measured.shape[1])
             for qubit, slope in slopes.items():
                 for number, values in enumerate(_slope_values(readout.terms, qubits, outcomes, plan.mitigation, qubit)):
                     slope[number, outputs] += shares @ (readout.weights @ values).T
@@ -49,7 +53,7 @@ def estimate(plan: Plan, words: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np
 
 
 def estimate_in_groups(
-    plan: Plan, words: Sequence[NDArray[np.uint8]], draws: Sequence[int]
+    plan: Plan, words: Sequence[NDArray[np.uint8]], draws: Sequence[int], how: Estimate = estimate
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return expectation values and standard errors of twirled shots.
 
@@ -60,8 +64,9 @@ def estimate_in_groups(
         plan: What was measured.
         words: As for :func:`estimate`; the shots of one draw stand behind one another.
         draws: Draws of each measurement; 1 for one that was not twirled.
+        how: What makes values and standard errors of words.
     """
-    evs, stds = estimate(plan, words)
+    evs, stds = how(plan, words)
     n_groups = min(draws, default=1)
     if n_groups < 2:
         return evs, stds
@@ -70,16 +75,16 @@ def estimate_in_groups(
         for word, n_draws in zip(words, draws, strict=True)
     ]
     groups = [
-        estimate(plan, [word[:, cut[group] : cut[group + 1]] for word, cut in zip(words, cuts, strict=True)])[0]
+        how(plan, [word[:, cut[group] : cut[group + 1]] for word, cut in zip(words, cuts, strict=True)])[0]
         for group in range(n_groups)
     ]
     return evs, np.maximum(stds, np.std(groups, axis=0, ddof=1) / np.sqrt(n_groups))
 
 
-def _variances(
+def shot_variances(
     readout: Readout, sums: NDArray[np.float64], shares: NDArray[np.float64], shots: int
 ) -> NDArray[np.float64]:
-    """Return the variance of the mean over the shots, ``(points, observables)``."""
+    """Return the variance of the mean over the shots, ``(points, observables)``; see :func:`estimate`."""
     # Around the middle of the range, where squares do not cancel.
     middle = readout.ends.mean(axis=1)
     half = (readout.ends[:, 1] - readout.ends[:, 0]) / 2
@@ -89,9 +94,7 @@ def _variances(
     return np.maximum(square - mean**2, 0.0) / shots
 
 
-def _histograms(
-    words: NDArray[np.uint8], n_bits: int
-) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.float64]]]:
+def histograms(words: NDArray[np.uint8], n_bits: int) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.float64]]]:
     """Yield points, outcomes as 0/1 ``(n_outcomes, n_bits)``, first qubit first, and their share at each point."""
     n_points, shots, n_bytes = words.shape
     if n_bits <= _TABLE_BITS:

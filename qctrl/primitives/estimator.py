@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +17,13 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qctrl.errors import ProtocolError
 from qctrl.execution import JobResult, WorkResult
 from qctrl.primitives.bases import measured
-from qctrl.primitives.estimate import estimate_in_groups
+from qctrl.primitives.correlated_readout import (
+    estimate_correlated,
+    measured_sets,
+    reference_circuit,
+    reference_shots,
+)
+from qctrl.primitives.estimate import Estimate, estimate, estimate_in_groups
 from qctrl.primitives.job import Job, Recipe
 from qctrl.primitives.mitigation import NONE, Mitigation
 from qctrl.primitives.observables import observable_terms
@@ -123,12 +130,17 @@ class EstimatorV2(BaseEstimatorV2):
             for variant in variants[index]
             for task in _tasks(index, pub, variant, mitigation)
         ]
-        randomizer = Randomizer(self._options.twirling, job_seed(self._options, self._backend))
+        twirling = self._options.twirling
+        if self._options.correlates_readout():
+            tasks += _references(coerced, mitigation)
+            twirling = replace(twirling, enable_measure=True)
+        randomizer = Randomizer(twirling, job_seed(self._options, self._backend))
         tasks, randomizations = randomizer.spread(tasks)
         compiler = partial(self._backend.compile, rep_delay_s=self._options.execution.rep_delay or 0.0)
         works, placements = build_works(tasks, compiler, self._backend.structural_parameters)
         blob = store(randomizations, encode_pubs(coerced))
         blob.document["assignments"] = mitigation.to_document()
+        blob.document["correlated"] = self._options.correlates_readout()
         if self._options.extrapolates():
             factors = tuple(tuple(variant.factor for variant in each) for each in variants)
             zne = self._options.resilience.zne
@@ -184,6 +196,15 @@ def _tasks(index: int, pub: EstimatorPub, variant: Amplified, mitigation: Mitiga
     ]
 
 
+def _references(pubs: Sequence[EstimatorPub], mitigation: Mitigation) -> list[Task]:
+    """Return what shows how the qubits of a job are misread together."""
+    plans = [plan_pub(pub, mitigation) for pub in pubs]
+    return [
+        Task(reference_circuit(qubits), np.empty((1, 0)), reference_shots(plans, qubits), pub_index=len(pubs) + index)
+        for index, qubits in enumerate(measured_sets(plans))
+    ]
+
+
 def assemble(pubs: Sequence[EstimatorPub], blob: Blob, result: JobResult) -> PrimitiveResult[PubResult]:
     """Return the result of an estimator job from its pubs, its stored blob and the raw result."""
     found = [each for each in pub_results(pubs, blob, result.works) if each is not None]
@@ -198,16 +219,34 @@ def pub_results(pubs: Sequence[EstimatorPub], blob: Blob, works: Sequence[WorkRe
     placements = [Placement.from_document(each) for each in blob.document["placements"]]
     plans = [plan_pub(pub, mitigation) for pub in pubs]
     factors = [(1.0,) for _ in pubs] if zne is None else zne.factors
-    n_tasks = sum(len(plan.measurements) * len(each) for plan, each in zip(plans, factors, strict=True))
+    sets = measured_sets(plans) if blob.document.get("correlated", False) else []
+    n_tasks = len(sets) + sum(len(plan.measurements) * len(each) for plan, each in zip(plans, factors, strict=True))
     spread = zip(gather(n_tasks, placements, works), restore(blob, n_tasks), strict=True)
-    gathered = iter([None if part is None else (each.merged(part), each.n_draws) for part, each in spread])
+    merged = [None if part is None else (each.merged(part), each.n_draws) for part, each in spread]
+    how = _how(sets, merged[n_tasks - len(sets) :])
+    gathered = iter(merged)
     results: list[PubResult | None] = []
     for pub, plan, strengths in zip(pubs, plans, factors, strict=True):
         parts = [[next(gathered) for _ in plan.measurements] for _ in strengths]
         whole = [[part for part in each if part is not None] for each in parts]
         is_whole = all(len(each) == len(plan.measurements) for each in whole)
-        results.append(_pub_result(pub, plan, whole, (strengths, zne)) if is_whole else None)
+        made = _pub_result(pub, plan, whole, (strengths, zne), how) if is_whole and how is not None else None
+        if made is not None and sets:
+            made.metadata["qctrl"]["measure_mitigation"] = "correlated"
+        results.append(made)
     return results
+
+
+def _how(sets: Sequence[tuple[int, ...]], parts: Sequence[tuple[TaskResult, int] | None]) -> Estimate | None:
+    """Return what makes values of words; ``None`` while a reference of the readout is missing."""
+    if not sets:
+        return estimate
+    references: dict[tuple[int, ...], NDArray[np.uint8]] = {}
+    for qubits, part in zip(sets, parts, strict=True):
+        if part is None or part[0].bits is None:
+            return None
+        references[qubits] = to_bit_array(part[0].bits, range(len(qubits)), (1,)).array
+    return partial(estimate_correlated, references=references)
 
 
 def _pub_result(
@@ -215,6 +254,7 @@ def _pub_result(
     plan: Plan,
     parts: Sequence[Sequence[tuple[TaskResult, int]]],
     strengths: tuple[Sequence[float], Zne | None],
+    how: Estimate,
 ) -> PubResult:
     """Return the result of one pub from its parts, each with its number of twirls, by noise factor."""
     factors, zne = strengths
@@ -222,7 +262,7 @@ def _pub_result(
     for run in parts:
         measured_parts = zip(run, plan.measurements, strict=True)
         words = [_words(part, each, pub.circuit.num_clbits) for (part, _), each in measured_parts]
-        pairs.append(estimate_in_groups(plan, words, [n_draws for _, n_draws in run]))
+        pairs.append(estimate_in_groups(plan, words, [n_draws for _, n_draws in run], how))
     metadata = _metadata(pub, plan, len(factors))
     if zne is None:
         ((evs, stds),) = pairs

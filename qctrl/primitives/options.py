@@ -134,7 +134,11 @@ class EstimatorOptions(Options):
     def mitigates_readout(self) -> bool:
         """Return whether the readout is corrected."""
         chosen = self.resilience.measure_mitigation
-        return self.resilience_level >= 1 if chosen is None else chosen
+        return self.resilience_level >= 1 if chosen is None else bool(chosen)
+
+    def correlates_readout(self) -> bool:
+        """Return whether the readout is corrected by what the job measures of it."""
+        return self.resilience.measure_mitigation == "correlated"
 
     def extrapolates(self) -> bool:
         """Return whether results are extrapolated to zero noise."""

@@ -75,11 +75,16 @@ class ZneOptions(Options):
 class ResilienceOptions(Options):
     """What is done against errors."""
 
-    measure_mitigation: bool | None = None
-    """Correct the readout by the calibration's assignment matrices; ``None`` leaves it to ``resilience_level``."""
+    measure_mitigation: bool | str | None = None
+    """Correct the readout: ``True`` or ``local`` qubit by qubit, by the calibration's assignment matrices;
+    ``correlated`` by what the job itself measures of every parity, with twirled measurements; ``None`` leaves it to
+    ``resilience_level``."""
     zne_mitigation: bool | None = None
     """Extrapolate to zero noise; ``None`` leaves it to ``resilience_level``."""
     zne: ZneOptions = field(default_factory=ZneOptions)
 
-    RULES: ClassVar[Mapping[str, Rule]] = {"measure_mitigation": _MAYBE, "zne_mitigation": _MAYBE}
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "measure_mitigation": one_of(True, False, None, "local", "correlated"),
+        "zne_mitigation": _MAYBE,
+    }
     ABSENT: ClassVar[Mapping[str, str]] = absent.RESILIENCE
