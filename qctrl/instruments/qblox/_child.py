@@ -1,4 +1,4 @@
-"""The process that holds the vendor's object: ``python -m qctrl.instruments.qblox._child FD``.
+"""The process that holds the vendor's object: ``python -P _child.py FD``; it knows nothing else of the stack.
 
 Requests and answers are MessagePack behind a length, over the socket ``FD``; the parent ends this process when an
 answer is late. It works in a folder of its own, because the vendor's dummy assembles where it stands.
@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 
 LENGTH: Final = struct.Struct("<Q")
+LEAVE: Final = "leave"
 _KINDS: Final = {
     "QCM": "CLUSTER_QCM",
     "QCM-RF": "CLUSTER_QCM_RF",
@@ -152,10 +153,12 @@ def send(link: socket.socket, body: object) -> None:
 
 
 def serve(link: socket.socket) -> None:
-    """Answer requests until the parent is gone."""
+    """Answer requests until the parent takes its leave; if it is gone without a word, stop everything."""
     cluster: Any = None
     while (data := receive(link)) is not None:
         verb, args = msgspec.msgpack.decode(data)
+        if verb == LEAVE:
+            return
         try:
             if verb == "open":
                 cluster, value = open_cluster(None, *args), None
@@ -165,6 +168,8 @@ def serve(link: socket.socket) -> None:
             send(link, {"error": f"{type(error).__name__}: {error}"})
         else:
             send(link, {"value": value})
+    if cluster is not None:
+        stop(cluster)
 
 
 if __name__ == "__main__":

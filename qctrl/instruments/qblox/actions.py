@@ -116,28 +116,21 @@ class Actions:
         events = self._program.block_events(block)
         # Shifts and new frequencies come before what starts with them.
         order = np.lexsort((events["op"] <= EventOp.CAPTURE, events["start_ticks"]))
-        for event in events[order]:
-            found.setdefault(int(event["frame"]), []).append(self._action(event))
+        for row in events[order].tolist():
+            frame, action = self._action(row)
+            found.setdefault(frame, []).append(action)
         return found
 
-    def _action(self, event: np.void) -> Action:
-        gain, ftw = int(event["gain"]), 0
-        value = _signed(self._words[int(event["value_row"])], 32)
-        if event["op"] == EventOp.SET_FREQUENCY:
-            ftw = _signed(gain % 2**32 | int(event["phase"]) << 32, 64)
-        if event["row_field"] == RowField.GAIN:
+    def _action(self, row: tuple[int, ...]) -> tuple[int, Action]:
+        start, length, op, row_field, frame, target, gain, phase, phase_row, value_row = row
+        ftw = _signed(gain % 2**32 | phase << 32, 64) if op == EventOp.SET_FREQUENCY else 0
+        value = _signed(self._words[value_row], 32)
+        if row_field == RowField.GAIN:
             gain = value
-        elif event["row_field"] == RowField.FREQUENCY:
+        elif row_field == RowField.FREQUENCY:
             ftw = value << 16
-        return Action(
-            op=EventOp(int(event["op"])),
-            start_ns=self.to_ns(int(event["start_ticks"])),
-            length_ns=self.to_ns(int(event["length_ticks"])),
-            target=int(event["target"]),
-            gain=gain,
-            phase=int(event["phase"]) + self._words[int(event["phase_row"])],
-            ftw=ftw,
-        )
+        turned = phase + self._words[phase_row]
+        return frame, Action(EventOp(op), self.to_ns(start), self.to_ns(length), target, gain, turned, ftw)
 
 
 def _blocks(nodes: Iterable[Node]) -> set[int]:

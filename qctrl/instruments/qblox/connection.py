@@ -1,11 +1,12 @@
 """``Connection``: a Qblox cluster through the vendor's package, in a process of its own that can be ended.
 
 A call that is late poisons the connection: its process is killed, and nothing is asked of the cluster before it was
-opened anew.
+opened anew. When this process dies without a word, the other one stops all sequencers and disconnects their outputs.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import socket
 import subprocess
@@ -60,9 +61,14 @@ class Connection:
         self.close()
         mine, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-m", _child.__name__, str(theirs.fileno())]
+            # As a file, without the rest of the stack, and without this folder among its modules.
+            command = [sys.executable, "-P", str(_child.__file__), str(theirs.fileno())]
             self._process = subprocess.Popen(  # noqa: S603 (this interpreter, with our own module)
-                command, pass_fds=[theirs.fileno()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
         self._link = mine
         address = "" if self.address == DUMMY else self.address
@@ -104,6 +110,11 @@ class Connection:
 
     def close(self) -> None:
         """End the process; the cluster keeps its state."""
+        if self._link is not None:
+            # A process that does not listen any more is ended below.
+            with contextlib.suppress(OSError):
+                self._link.settimeout(_END_S)
+                _child.send(self._link, [_child.LEAVE, ()])
         self._give_up("it was closed")
 
     def _give_up(self, why: str) -> None:

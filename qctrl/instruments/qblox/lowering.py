@@ -42,6 +42,8 @@ class Repeated:
     length_ns: int
     n_acquisitions: int
     """Of one round; they are numbered on from round to round."""
+    first: int
+    """Number of the first acquisition in it; conditions on earlier ones are the same in every round."""
     entries: tuple[Entry, ...]
 
 
@@ -205,7 +207,8 @@ class Lowering:
         for frame, track in self.tracks.items():
             if track not in tracks:
                 track.shift((node.count - 1) * shifts[frame])
-        self.timeline = [*entries, Repeated(node.count, length_ns, self._count(node.body), tuple(self.timeline))]
+        inside = tuple(self.timeline)
+        self.timeline = [*entries, Repeated(node.count, length_ns, self._count(node.body), first, inside)]
 
     def _begin_loop(self, track: Track, count: int) -> tuple[str, str, int]:
         code = track.code

@@ -59,10 +59,10 @@ class Playing:
             CompileError: The program does not fit it.
         """
         began = time.perf_counter()
+        most = self._most_shots(run)
         for binding in range(run.first_binding, run.first_binding + run.n_bindings):
             means = Means(run)
             end = run.first_shot + run.n_shots
-            most = self._most_shots(binding, run)
             for first in range(run.first_shot, end, most):
                 cluster = self._write(binding, min(most, end - first), run)
                 for _ in self._upload(cluster):
@@ -85,9 +85,9 @@ class Playing:
                     statistics=self._statistics(cluster, began),
                 )
 
-    def _most_shots(self, binding: int, run: Run) -> int:
+    def _most_shots(self, run: Run) -> int:
         """Return how many shots fit into the bins."""
-        acquisitions = max(self._write(binding, 1, run).per_shot.values(), default=1)
+        acquisitions = max(self._write(run.first_binding, 1, run).per_shot.values(), default=1)
         return max(1, min(_MAX_SHOTS, limits.BINS // acquisitions))
 
     def _write(self, binding: int, n_shots: int, run: Run) -> ClusterProgram:

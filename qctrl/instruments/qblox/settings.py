@@ -9,6 +9,7 @@ from qctrl.instruments.qblox.layout import ClusterWiring
 from qctrl.instruments.qblox.sequences import SequencerProgram
 from qctrl.protocol import Setup
 
+_ALL_MARKERS: Final = 15
 _INPUTS: Final = {"QRM": "in0", "QRM-RF": "in0"}
 
 
@@ -55,6 +56,9 @@ def sequencer_values(sequence: SequencerProgram, triggers: Iterable[int]) -> dic
     for output in range(1, voice.kind.outputs + 1):
         wanted = output == voice.output and not voice.acquires
         values[f"connect_out{output - 1}"] = signal if wanted else "off"
+    if voice.kind.is_rf:
+        # Markers drive the switches of RF outputs, which stay open otherwise.
+        values |= {"marker_ovr_en": True, "marker_ovr_value": _ALL_MARKERS}
     values["mod_en_awg"] = voice.modulated and not voice.acquires
     if voice.modulated:
         values["nco_freq"] = sequence.nco_hz

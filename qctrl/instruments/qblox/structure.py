@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+import numpy as np
+
 from qctrl.errors import ResourceError, UnsupportedInstructionError
 from qctrl.instruments.qblox.postdominators import joins
 from qctrl.instruments.qblox.symbols import Value, compute, constant, measured, select
@@ -94,7 +96,7 @@ def structure(program: Program) -> Structure:
 def captures_of(program: Program, block: int) -> list[int]:
     """Return the events of a block that are captures, in the order in which they end."""
     events = program.block_events(block)
-    found = [k for k in range(len(events)) if events["op"][k] == EventOp.CAPTURE]
+    found = np.flatnonzero(events["op"] == EventOp.CAPTURE).tolist()
     return sorted(found, key=lambda k: (int(events["start_ticks"][k]), int(events["target"][k])))
 
 

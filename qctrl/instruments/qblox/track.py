@@ -11,7 +11,7 @@ from qctrl.errors import ResourceError, TimingError, UnsupportedInstructionError
 from qctrl.instruments.qblox import limits
 from qctrl.instruments.qblox.acquisition import Acquisitions
 from qctrl.instruments.qblox.code import Code, Instruction
-from qctrl.instruments.qblox.waveforms import WaveformMemory
+from qctrl.instruments.qblox.waveforms import WaveformMemory, pieces
 from qctrl.instruments.qblox.words import frequency_steps, gain_steps, phase_steps
 from qctrl.protocol import EventOp
 from qctrl.units import TUNING_TURN, TURN
@@ -116,14 +116,15 @@ class Track:
             TimingError: It does not fit the grid, or what is before it.
             ResourceError: A memory is full.
         """
-        samples = self.program.envelope(envelope)
-        lines, gains = self._lines(np.repeat(samples, self.sample_ns, axis=0), gain)
         self._set_phase(at_ns, phase)
-        if self._latched.gain != gains:
-            self.code.classical("set_awg_gain", *gains)
-            self._latched.gain = gains
-        self.code.realtime(at_ns, "play", *lines)
-        self.busy_until_ns = at_ns + len(samples) * self.sample_ns
+        for samples in pieces(self.program.envelopes[envelope], self.program.envelope_samples, self.sample_ns):
+            lines, gains = self._lines(samples, gain)
+            if self._latched.gain != gains:
+                self.code.classical("set_awg_gain", *gains)
+                self._latched.gain = gains
+            self.code.realtime(at_ns, "play", *lines)
+            at_ns += len(samples)
+        self.busy_until_ns = at_ns
 
     def capture(self, at_ns: int, capture: int, length_ns: int, phase: int) -> None:
         """Integrate what comes back; arguments as those of ``play``.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Final, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qctrl.errors import ResourceError
+from qctrl.protocol.envelope_memory import played
+
+_CHUNK_NS: Final = 1024
+"""A long plateau is a waveform of this length, played again and again."""
+_MIN_CHUNKS: Final = 3
 
 
 class Stored(TypedDict):
@@ -66,3 +71,24 @@ class WaveformMemory:
         return {
             f"{self._what[0]}{k}": Stored(data=(line / 32767).tolist(), index=k) for k, line in enumerate(self._lines)
         }
+
+
+def pieces(envelope: np.void, memory: NDArray[np.int16], sample_ns: int) -> list[NDArray[np.int16]]:
+    """Return an envelope as samples to be played one after the other, one per nanosecond.
+
+    Args:
+        envelope: dtype ``ENVELOPE``.
+        memory: Samples of all envelopes, shape ``(n_samples, 2)``.
+        sample_ns: How long a sample lasts.
+    """
+    offset, length, hold_at, hold = (int(envelope[name]) for name in ("offset", "length", "hold_at", "hold"))
+    stored = memory[offset : offset + length]
+    n_chunks, rest = divmod(hold * sample_ns, _CHUNK_NS)
+    if n_chunks < _MIN_CHUNKS:
+        return [np.repeat(played(envelope, memory), sample_ns, axis=0)]
+    value = stored[hold_at : hold_at + 1]
+    head = np.concatenate([np.repeat(stored[: hold_at + 1], sample_ns, axis=0), np.repeat(value, rest, axis=0)])
+    tail = np.repeat(stored[hold_at + 1 :], sample_ns, axis=0)
+    chunk = np.repeat(value, _CHUNK_NS, axis=0)
+    # With a chunk of their own, the ends are never shorter than an instruction.
+    return [np.concatenate([head, chunk]), *[chunk] * (n_chunks - 2), np.concatenate([chunk, tail])]

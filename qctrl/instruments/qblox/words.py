@@ -65,4 +65,5 @@ def phase_steps(turns: int, nco_units: int) -> int:
 
 def _round(numerator: int, denominator: int) -> int:
     """Return the nearest whole number to a quotient, half to even."""
-    return round(Fraction(numerator, denominator))
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))

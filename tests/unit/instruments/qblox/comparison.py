@@ -19,17 +19,22 @@ PHASE_STEP = 1e-9
 """Turns; each round of a loop may be off by half of it."""
 
 
-def plan(entries, outcome, at_ns=0, moved=0):
+def plan(entries, outcome, at_ns=0, rounds=()):
     """Blocks that a shot plays, and when; ``outcome`` says what an acquisition measures."""
     found = []
     for entry in entries:
         if isinstance(entry, Repeated):
             for k in range(entry.count):
-                later_ns, later = at_ns + k * entry.length_ns, moved + k * entry.n_acquisitions
-                found += plan(entry.entries, outcome, later_ns, later)
-        elif entry.condition.at({bit: outcome(bit + moved) for bit in entry.condition.bits}):
+                later = (*rounds, (entry.first, k * entry.n_acquisitions))
+                found += plan(entry.entries, outcome, at_ns + k * entry.length_ns, later)
+        elif entry.condition.at({bit: outcome(bit + moved(bit, rounds)) for bit in entry.condition.bits}):
             found.append((entry.block, at_ns + entry.at_ns))
     return found
+
+
+def moved(bit, rounds):
+    """By how much the number of an acquisition in a loop has grown."""
+    return sum(more for first, more in rounds if bit >= first)
 
 
 def expected(program, words, blocks):
@@ -100,6 +105,7 @@ def compare(cluster, program, words, outcome):
 
 def check(sequence, events, wanted, zero):
     """Times are equal, samples within one step of a 16-bit converter, phases within what the NCO can be set to."""
+    events = joined(sequence, events)
     assert [event.time - zero for event in events] == [at for _, at, *_ in wanted], sequence.voice.who
     for event, (op, at, envelope, gain, frequency, phase) in zip(events, wanted, strict=True):
         assert (event.name == "play") == (op == player.PLAY)
@@ -107,8 +113,7 @@ def check(sequence, events, wanted, zero):
             turns = float((frequency * at + phase - event.phase) % 1)
             assert min(turns, 1 - turns) < 300 * PHASE_STEP
             continue
-        real, imaginary = (np.array(line(sequence.waveforms, index)) for index in event.indices)
-        samples = (real * event.gain[0] + 1j * imaginary * event.gain[1]) / 32768
+        samples = np.concatenate([samples_of(sequence, part) for part in event.parts])
         truth = np.array(envelope) @ [1, 1j] / 32767 * float(gain)
         if sequence.voice.modulated:
             samples = samples * carrier(event.hz / 10**9, event.phase, len(samples))
@@ -121,3 +126,31 @@ def check(sequence, events, wanted, zero):
 def carrier(per_ns, phase, length):
     """``exp(2 pi i)`` of a phase that runs on."""
     return np.exp(2j * np.pi * (float(phase % 1) + float(per_ns) * np.arange(length)))
+
+
+def samples_of(sequence, event):
+    """What a play puts out before its carrier."""
+    real, imaginary = (np.array(line(sequence.waveforms, index)) for index in event.indices)
+    return (real * event.gain[0] + 1j * imaginary * event.gain[1]) / 32768
+
+
+def joined(sequence, events):
+    """Events of which the pieces of a long plateau are one: right behind each other, with a phase that runs on."""
+    found = []
+    for event in events:
+        before = found[-1] if found else None
+        if before is not None and "play" == event.name == before.name and is_chunk(sequence, before.parts[-1], event):
+            end = before.time + sum(len(samples_of(sequence, part)) for part in before.parts)
+            turns = float((before.phase + before.hz * (event.time - before.time) / 10**9 - event.phase) % 1)
+            if event.time == end and min(turns, 1 - turns) < 1e-12:
+                before.parts.append(event)
+                continue
+        event.parts = [event]
+        found.append(event)
+    return found
+
+
+def is_chunk(sequence, before, event):
+    """Whether a plateau goes on from one play to the next."""
+    first, second = samples_of(sequence, before), samples_of(sequence, event)
+    return len(first) >= 1024 <= len(second) and (first[-1024:] == second[0]).all()

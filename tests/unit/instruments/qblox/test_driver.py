@@ -167,6 +167,21 @@ def test_a_late_answer_poisons_the_connection(vendor):
     found.close()
 
 
+def test_outputs_are_disconnected_when_their_owner_dies(vendor, tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    monkeypatch.setenv("FAKE_LOG", str(log))
+    for dies in (False, True):
+        found = Connection("cluster", "dummy", {2: "QCM", 4: "QRM"})
+        found.open(20.0)
+        child = found._process
+        if dies:
+            found._link.close()
+            child.wait(10.0)
+        found.close()
+        assert child.poll() == 0
+        assert (log.read_text() if log.exists() else "") == ("disconnected 2\ndisconnected 4\n" if dies else "")
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [

@@ -188,6 +188,18 @@ def test_real_weights_and_windows_of_several_lengths(tmp_path):
     assert [len(each["data"]) for each in cluster.sequences[0].weights.values()] == [400, 200]
 
 
+@pytest.mark.parametrize("hold", [3071, 3072, 3073, 20_000])
+def test_a_long_plateau_is_a_short_waveform_played_again_and_again(hold, tmp_path):
+    setup, length = toys.setup(), 32 + hold
+    envelopes = [(0, 32, 12, hold), (24, 1, 0, length - 1)]
+    events = [toys.play(0, 0, length=length), toys.play(0, 1, length=length, frame=toys.FLUX)]
+    program = toys.program(setup, [(events, length), ([toys.play(0, 2)], 24)], envelopes=[*envelopes, (0, 24, 0, 0)])
+    cluster = to_q1asm(program, setup, toys.WIRING, toys.words(), n_shots=2)
+    compare(cluster, program, [0, 0, 0], lambda *key: 0)
+    assembler.accept(cluster, tmp_path)
+    assert all(sum(len(each["data"]) for each in one.waveforms.values()) < 11_000 for one in cluster.sequences)
+
+
 def test_thresholds_are_the_line_between_two_classes(pair2):
     cluster = to_q1asm(compiled(active_reset(), pair2), pair2.setup, PAIR2)
     program = compiled(active_reset(), pair2)
@@ -232,7 +244,7 @@ BOTH = [
     flow.instruction(FlowOp.PLAY_BLOCK, 1),
     flow.instruction(FlowOp.END),
 ]
-LONG = {"envelopes": [(0, 1, 0, 20_000 - 1)]}
+LONG = {"envelopes": [(0, 17_000, 0, 0)], "samples": np.ones((17_000, 2), dtype=np.int16)}
 SAMPLES = np.stack([np.arange(1025), np.zeros(1025)], axis=1).astype(np.int16)
 TWICE = [(toys.ACQUIRE, -1, 0, k, k, 0) for k in (0, 1)]
 COMPLEX_WEIGHTS = {"captures": [(toys.ACQUIRE, 0, 0, 0, 0, 0)]}
@@ -251,7 +263,7 @@ COMPLEX_WEIGHTS = {"captures": [(toys.ACQUIRE, 0, 0, 0, 0, 0)]}
             TimingError,
             "capability NCO grid: a phase must change at 25 ns",
         ),
-        (program_of(toys.play(0, length=20_000), length=20_000, **LONG), ResourceError, "waveforms: needs 20000"),
+        (program_of(toys.play(0, length=17_000), length=17_000, **LONG), ResourceError, "waveforms: needs 17000"),
         (
             program_of(
                 *(toys.play(24 * k, k, length=1, frame=toys.FLUX) for k in range(1025)),

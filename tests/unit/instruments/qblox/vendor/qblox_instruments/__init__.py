@@ -3,6 +3,7 @@
 import enum
 import os
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 FAULT = os.environ.get("FAKE_FAULT", "")
@@ -51,6 +52,10 @@ class Module(Part):
 
     def present(self):
         return True
+
+    def disconnect_outputs(self):
+        with Path(os.environ.get("FAKE_LOG", os.devnull)).open("a") as log:
+            log.write(f"disconnected {self.slot_idx}\n")
 
     def get_sequencer_status(self, sequencer):
         errors = ["SEQUENCE_PROCESSOR_RT_EXEC_COMMAND_UNDERFLOW"] if FAULT == "underflow" else []
