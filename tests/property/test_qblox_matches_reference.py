@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import Phase, event, given, settings
+from hypothesis import Phase, assume, event, given, settings
 from hypothesis import strategies as st
 
 from qctrl.errors import ResourceError, TimingError, UnsupportedInstructionError
@@ -15,6 +15,7 @@ from tests.unit.instruments.qblox.comparison import compare
 PULSED = (toys.DRIVE, toys.DRIVE, toys.CROSS, toys.FLUX, toys.READOUT)
 WORD = st.integers(0, 2**32 - 1)
 GAP = st.sampled_from((0, 0, 4, 8, 100, 70_000, 300_000))
+MOST_BLOCKS = 120
 OFF_GRID = st.sampled_from((0, 0, 0, 0, 0, 1, 6))
 
 action = st.tuples(
@@ -72,6 +73,18 @@ tree = st.recursive(
 )
 
 
+def n_played(nodes):
+    """How many blocks a shot plays, both ways of conditions together."""
+    return sum(
+        1
+        if node[0] == "block"
+        else 1 + n_played([*node[2], *node[3]])
+        if node[0] == "if"
+        else node[1] * n_played(node[2])
+        for node in nodes
+    )
+
+
 def steps_of(nodes, rows, depth=0):
     """Flow instructions of a tree, appended to ``rows``."""
     for node in nodes:
@@ -103,6 +116,7 @@ def cases(draw):
     delays = draw(st.sampled_from(((0, 0, 0, 0), (0, 12, 40, 160))))
     setup = toys.setup(delays)
     nodes = draw(st.lists(tree, min_size=1, max_size=4))
+    assume(n_played(nodes) <= MOST_BLOCKS)
     straight = all(node[0] == "block" for node in nodes)
     rows = []
     steps_of(nodes, rows)
@@ -116,7 +130,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("q1asm")
 
 
-@settings(max_examples=60, phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink))
+@settings(max_examples=150, phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink))
 @given(case=cases())
 def test_sequencers_play_what_the_packed_program_says(case, folder):
     setup, program, words, seed = case
