@@ -10,6 +10,10 @@ from qiskit import QuantumCircuit
 
 from qctrl.compiler import CompileOptions, Decoupling, compile_circuit
 from qctrl.units import gain_word
+from tests.property.test_compiled_unitaries import CALIBRATION as CROSS
+from tests.property.test_compiled_unitaries import SETUP as CROSS_SETUP
+from tests.property.test_compiled_unitaries import assert_same
+from tests.property.test_compiled_unitaries import native as cross_native
 from tests.property.test_compiler_circuits import build, gates, run
 from tests.reference import decouple as reference
 from tests.reference import ideal_qubits
@@ -76,6 +80,18 @@ def test_the_unitary_stays(steps, decoupling, method):
     )
     at = np.unravel_index(np.argmax(np.abs(plain)), plain.shape)
     assert filled * (plain[at] / filled[at]) == pytest.approx(plain, abs=1e-9)
+
+
+@given(steps=st.lists(st.one_of(waits, cross_native()), max_size=15), decoupling=decouplings, method=methods)
+@settings(deadline=None, max_examples=30)
+def test_the_unitary_stays_beside_cross_resonance_tones(steps, decoupling, method):
+    """A target's frames on its neighbours' drives are busy with it."""
+    circuit = QuantumCircuit(3)
+    for name, where, value in steps:
+        arguments = () if value is None else (value,)
+        getattr(circuit, name)(*((value, where) if name == "delay" else (*arguments, *where)))
+    made = compile_circuit(circuit, CROSS, CROSS_SETUP, options=CompileOptions(method, decoupling))
+    assert_same(circuit, made)
 
 
 @st.composite
