@@ -232,7 +232,8 @@ def pub_results(pubs: Sequence[EstimatorPub], blob: Blob, works: Sequence[WorkRe
         is_whole = all(len(each) == len(plan.measurements) for each in whole)
         made = _pub_result(pub, plan, whole, (strengths, zne), how) if is_whole and how is not None else None
         if made is not None and sets:
-            made.metadata["qctrl"]["measure_mitigation"] = "correlated"
+            shots = sum(reference_shots(plans, qubits) for qubits in sets)
+            made.metadata["qctrl"].update(measure_mitigation="correlated", reference_shots=shots)
         results.append(made)
     return results
 
