@@ -1,5 +1,6 @@
 """The HiSLIP server before pyvisa-py as its judge, and byte by byte where that client never goes."""
 
+import os
 import socket
 import struct
 
@@ -46,9 +47,11 @@ def client(manager, wire):
 
 
 def test_the_address_without_a_port_means_port_4880(manager):
-    wire = Wire(MODELS["yokogawa_gs200"]("S1"), "127.0.83.1", 4880)
+    pid = os.getpid()
+    host = f"127.83.{pid // 256 % 256}.{pid % 256}"  # loopback, and of this process alone
+    wire = Wire(MODELS["yokogawa_gs200"]("S1"), host, 4880)
     try:
-        client = manager.open_resource("TCPIP::127.0.83.1::hislip0::INSTR", read_termination="\n")
+        client = manager.open_resource(f"TCPIP::{host}::hislip0::INSTR", read_termination="\n")
         assert client.query("*IDN?") == "YOKOGAWA,GS210,S1,2.02"
         client.close()
     finally:
