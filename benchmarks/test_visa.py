@@ -55,7 +55,7 @@ def test_upload_through_a_session(benchmark, session, megabytes):
     session.write(f'WLISt:WAVeform:NEW "{name}",{len(wave)},REAL')
 
     def upload():
-        session.write(f'WLISt:WAVeform:DATA "{name}",0,{len(wave)},', wave.tobytes())
+        session.write(f'WLISt:WAVeform:DATA "{name}",0,{len(wave)},', memoryview(wave).cast("B"))
         assert session.ask("*OPC?") == "1"
 
     benchmark.pedantic(upload, rounds=ROUNDS, warmup_rounds=1)

@@ -21,7 +21,7 @@ class Worker:
         self._instrument: Any = None
         self._park: list[tuple[str, Any]] = []
 
-    def do(self, request: dict[str, Any], payload: bytearray) -> tuple[dict[str, Any], bytes]:  # noqa: ARG002
+    def do(self, request: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], bytes]:  # noqa: ARG002
         verb = request["verb"]
         if verb == "open":
             module, _, kind = request["driver"].partition(":")

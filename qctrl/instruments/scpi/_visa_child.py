@@ -58,7 +58,7 @@ class Resource:
         self._timeout_s = timeout_s
         self._resource.timeout = max(1, round(timeout_s * 1e3))
 
-    def write(self, text: str, payload: bytearray) -> None:
+    def write(self, text: str, payload: memoryview) -> None:
         if not payload:
             self._send(text.encode() + b"\n")
             return
@@ -99,7 +99,7 @@ class Resource:
         self._resource.close()
         self._manager.close()
 
-    def _send(self, part: bytes | bytearray) -> None:
+    def _send(self, part: bytes | memoryview) -> None:
         if self._socket is None:
             self._resource.write_raw(bytes(part))
             return
@@ -156,24 +156,33 @@ def _unwrap(message: bytes, most: int) -> bytes:
     return body
 
 
-def _receive(channel: socket.socket) -> tuple[dict[str, Any], bytearray] | None:
-    head = _all(channel, _FRAME.size)
-    if head is None:
-        return None
-    text_size, payload_size = _FRAME.unpack(head)
-    text, payload = _all(channel, text_size), _all(channel, payload_size)
-    return None if text is None or payload is None else (json.loads(text), payload)
+class Inbox:
+    """What the parent sends; the payload of one request is valid until the next one is received."""
 
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        # Kept: fresh pages for every block take longer than the block takes on the wire.
+        self._room = bytearray()
 
-def _all(channel: socket.socket, size: int) -> bytearray | None:
-    whole = bytearray(size)
-    view, have = memoryview(whole), 0
-    while have < size:
-        got = channel.recv_into(view[have:])
-        if not got:
+    def receive(self) -> tuple[dict[str, Any], memoryview] | None:
+        """Return the next request and its payload, ``None`` when the parent is gone."""
+        head = bytearray(_FRAME.size)
+        if not self._fill(memoryview(head)):
             return None
-        have += got
-    return whole
+        text_size, payload_size = _FRAME.unpack(head)
+        text = bytearray(text_size)
+        if payload_size > len(self._room):
+            self._room = bytearray(payload_size)
+        payload = memoryview(self._room)[:payload_size]
+        return (json.loads(text), payload) if self._fill(memoryview(text)) and self._fill(payload) else None
+
+    def _fill(self, view: memoryview) -> bool:
+        while view:
+            got = self._channel.recv_into(view)
+            if not got:
+                return False
+            view = view[got:]
+        return True
 
 
 def _answer(channel: socket.socket, body: dict[str, Any], payload: bytes = b"") -> None:
@@ -190,7 +199,7 @@ class Worker:
         self._resource: Resource | None = None
         self._park: list[str] = []
 
-    def do(self, request: dict[str, Any], payload: bytearray) -> tuple[dict[str, Any], bytes]:
+    def do(self, request: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], bytes]:
         verb, text = request["verb"], request.get("text", "")
         if verb == "open":
             self._resource = Resource(request["address"], request["backend"], request["timeout_s"])
@@ -214,7 +223,7 @@ class Worker:
             if self._resource is not None and abandoned:
                 self._resource.set_timeout(1.0)
                 for line in self._park:
-                    self._resource.write(line, bytearray())
+                    self._resource.write(line, memoryview(b""))
                 # A reply says that the lines before it were carried out.
                 if self._park:
                     self._resource.ask("*OPC?")
@@ -235,9 +244,10 @@ def _kind(error: Exception) -> str:
 
 
 def _listen(channel: socket.socket, requests: queue.SimpleQueue[Any]) -> None:
+    inbox = Inbox(channel)
     while True:
         try:
-            request = _receive(channel)
+            request = inbox.receive()
         except OSError:
             request = None
         requests.put(request)

@@ -1,4 +1,4 @@
-"""Keysight 33600A waveform generators: whole shots as bursts, for slow lines and flux.
+"""Keysight 33612A and 33622A (33600A series, two channels): whole shots as bursts, for slow lines and flux.
 
 Commands and their forms: QCoDeS, ``Keysight/KeysightAgilent_33XXX.py`` 0.58 (``SOURce{n}:FUNCtion``, ``:VOLTage``,
 ``:BURSt:*``, ``TRIGger{n}:SOURce``, ``:SLOPe``, ``OUTPut{n}``). Waveforms as blocks: public drivers that follow
@@ -40,7 +40,7 @@ class Keysight33600A(ScpiBox):
     """A burst of one arbitrary waveform per channel after the trigger; see ``Generator``."""
 
     makers = ("KEYSIGHT", "AGILENT")
-    models = ("336",)
+    models = ("33612A", "33622A")
     park = ("OUTPut1 0", "OUTPut2 0")
 
     def __init__(self, name: str, entry: RackInstrument) -> None:

@@ -1,4 +1,4 @@
-"""Keysight M8190A and M8195A, through their soft front panel.
+"""Keysight M8190A with two channels and M8195A with four, through their soft front panel.
 
 Commands and their forms: Keysight's guides, as public drivers quote them. M8190A: ``pyarbtools`` 2025.6
 (``instruments.py``: ``trace:dwidth``, ``trace:def``, ``trace:data``, ``stable:data``, ``frequency:raster``; samples and
@@ -220,7 +220,7 @@ class KeysightM819x(ScpiBox):
         width = np.dtype(self._model.dtype).itemsize
         shared = len(self._model.tables) == 1
         for channel, name in zip(channels, step.segments, strict=True):
-            data = memoryview(self._codes(self._stored[name]).tobytes())
+            data = self._codes(self._stored[name]).data.cast("B")
             if not shared or channel == channels[0]:
                 self.session.write(f":TRAC{channel}:DEF {number},{len(data) // width},0")
             for first, part in parts(data, width):

@@ -114,13 +114,13 @@ class TektronixAwg(ScpiBox):
             return False
         check_samples(self.name, segment.samples)
         name, n_samples = segment.name, len(segment.samples)
-        data = memoryview(np.ascontiguousarray(segment.samples, dtype="<f4").tobytes())
+        data = np.ascontiguousarray(segment.samples, dtype="<f4").data.cast("B")
         self.session.write(f'WLISt:WAVeform:NEW "{name}",{n_samples},REAL')
         self._held.add(name)
         for first, part in parts(data, _SAMPLE_BYTES):
             self.session.write(f'WLISt:WAVeform:DATA "{name}",{first},{len(part) // _SAMPLE_BYTES},', part)
         if segment.markers is not None:
-            marks = memoryview(np.where(segment.markers, _MARKER_1, 0).astype(np.uint8).tobytes())
+            marks = np.where(segment.markers, _MARKER_1, 0).astype(np.uint8).data
             for first, part in parts(marks, 1):
                 self.session.write(f'WLISt:WAVeform:MARKer:DATA "{name}",{first},{len(part)},', part)
         self.finish((f"upload of waveform {name}",))
