@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import cmath
+import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +19,8 @@ from qctrl.routines.bench import Bench, Path
 _QUBIT_SCAN: Final = np.linspace(0.85, 1.15, 25)
 _COUPLER_SCAN: Final = np.linspace(0.7, 1.3, 13)
 """Amplitudes tried before the fine search, relative to the nominal ones."""
+_RETURNED: Final = 0.1
+"""Infidelity below which a coarse amplitude brings the state back."""
 _WEAK: Final = 0.8
 """Coupler amplitude, relative to the nominal one, at which the levels' meeting is one dip without side lobes."""
 
@@ -34,7 +38,7 @@ def tune_cz(bench: Bench, edge: str) -> Bench:
 
     amplitude = min(_QUBIT_SCAN, key=lambda scale: cost(np.array([scale, _WEAK])))
     reachable = [scale for scale in _COUPLER_SCAN.tolist() if scale <= most[1]]
-    coupler = min(reachable, key=lambda scale: cost(np.array([amplitude, scale])))
+    coupler = reachable[first_return([cost(np.array([amplitude, scale])) for scale in reachable])]
     start = np.array([amplitude, coupler])
     simplex = start + np.array([[0.0, 0.0], [0.008, 0.0], [0.0, 0.03]])
     options = {"initial_simplex": simplex, "xatol": 1e-6, "fatol": 1e-9, "maxfev": 120}
@@ -70,6 +74,13 @@ def _with_virtual_z(bench: Bench, edge: str) -> Bench:
             (*place, "conditional_phase"): bench.measured(conditional),
         }
     )
+
+
+def first_return(costs: Sequence[float]) -> int:
+    """Return the first low valley of costs over rising coupler amplitudes; at later ones the state swings again."""
+    padded = [math.inf, *costs, math.inf]
+    valleys = [k for k, value in enumerate(costs) if value < _RETURNED and value <= min(padded[k], padded[k + 2])]
+    return valleys[0] if valleys else min(range(len(costs)), key=costs.__getitem__)
 
 
 def _ends(bench: Bench, edge: str) -> list[str]:
