@@ -21,9 +21,10 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-disable-gc -q
 
-# Other compilers, installed under build/peers/, beside this one in the same run.
+# Other compilers and solvers, installed under build/peers/, beside ours in the same run.
 bench-peers: $(READY)
 	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.peers.solvers
 
 setup: $(READY)
 

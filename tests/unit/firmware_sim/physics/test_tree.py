@@ -104,3 +104,17 @@ def test_memory_is_refused_before_it_is_taken(bench, chain3, layers):
     rig.engine._tree._limit_bytes = 27 * 32 * 16
     with pytest.raises(ResourceError, match="raise memory_mib"):
         rig.engine.play(rig.begin(20_000), lines, 0)
+
+
+def test_qubits_enter_when_a_line_first_touches_them(bench, chain3, shapes):
+    """What a neighbour in level 0 does to a pulse is left out until then, a part in a million."""
+    rig, dense = bench(chain3, tree=True), bench(chain3)
+    lines, envelope = rig.lines(60), shapes[0](20, 5.0)
+    for k, name in enumerate(chain3.qubits):
+        rig.drive(lines, name, 20 * k, 0.5 * rig.pi_amplitude(name, envelope) * envelope)
+    block = rig.engine._block(lines, 0, (), None, set())
+    assert block.first_touch == {0: 0, 1: 20, 2: 40}
+    ket = dense.engine.play(dense.begin(), lines, 0)[0].state.data
+    columns = rig.engine.play(rig.begin(2), lines, 0)[0].state
+    assert columns.qubits == (0, 1, 2)
+    assert abs(np.vdot(ket, kets(columns)[:, 0])) ** 2 == pytest.approx(1, abs=2e-3)
