@@ -146,7 +146,10 @@ class Lowering:
         return found
 
     def _wait(self, acquisitions: list[int]) -> None:
-        self.go_to(max(self._ends_ns[k] for k in acquisitions) + self.latency_ns)
+        # Those on a way that no outcome takes were never written.
+        ends_ns = [self._ends_ns[k] for k in acquisitions if k in self._ends_ns]
+        if ends_ns:
+            self.go_to(max(ends_ns) + self.latency_ns)
 
     def go_to(self, at_ns: int) -> None:
         """Go on at the first block start from a time on."""

@@ -254,7 +254,7 @@ def _sequence(lowering: Lowering, track: Track, shots: str, rounds: _Rounds) -> 
         acquisitions={"shots": Bins(num_bins=bins, index=0)} if bins else {},
         nco_hz=track.initial_steps / limits.NCO_STEPS_PER_HZ,
         integration_ns=track.acquisitions.integration_ns,
-        threshold=track.acquisitions.threshold() if address else None,
+        threshold=track.acquisitions.threshold() if address and track.acquisitions.captured else None,
         trigger_address=address,
         n_instructions=code.length,
     )

@@ -35,6 +35,8 @@ class _Round:
     at_ns: int
     first: int
     """Instruction with which the body begins."""
+    before: int
+    """What was added to the NCO's phase until then."""
     delta: Instruction | None = None
     """Reserved for the phase that a round adds; placed with the first event of the body."""
     first_capture_ns: int | None = None
@@ -160,7 +162,7 @@ class Track:
     def begin_round(self, at_ns: int) -> None:
         """Begin the body of a loop; its first event reserves room for the phase that a round adds."""
         self.settle()
-        self._rounds.append(_Round(self.register, self.ftw, at_ns, len(self.code.instructions)))
+        self._rounds.append(_Round(self.register, self.ftw, at_ns, len(self.code.instructions), self._nco.delta))
 
     def end_round(self, at_ns: int, count: int) -> None:
         """End the body of a loop: let its rounds add the phase that the NCO alone does not."""
@@ -170,14 +172,15 @@ class Track:
         length_ns = at_ns - opened.at_ns
         shift = (self.register - opened.register) % TURN
         turns = self.ftw * length_ns * self.ticks + (shift << 16)
-        added = phase_steps(turns, self._nco.steps * length_ns)
+        inside = self._nco.delta - opened.before  # by loops in the body
+        added = phase_steps(turns, self._nco.steps * length_ns + 4 * inside)
         if opened.delta is not None:
             opened.delta.args = (added,)
             # The first round adds it, too.
             for line in self.code.instructions[opened.first :]:
                 if line.name == "set_ph":
                     line.args = ((int(line.args[0]) - added) % limits.PHASE_STEPS,)
-            self._nco.delta += count * added
+            self._nco.delta = opened.before + count * (added + inside)
         self.register = (opened.register + count * shift) % TURN
         if not added and opened.delta is not None:
             self.code.take_back(opened.delta)

@@ -200,6 +200,39 @@ def test_a_long_plateau_is_a_short_waveform_played_again_and_again(hold, tmp_pat
     assert all(sum(len(each["data"]) for each in one.waveforms.values()) < 11_000 for one in cluster.sequences)
 
 
+def test_loops_in_loops_carry_the_phase_on(tmp_path):
+    setup, one = toys.setup(), flow.instruction
+    steps = [one(FlowOp.LOAD, 1, 2), one(FlowOp.LOAD, 3, 0), one(FlowOp.PLAY_BLOCK, 0), one(FlowOp.LOAD, 4, 1)]
+    steps += [one(FlowOp.PLAY_BLOCK, 1), one(FlowOp.SUB, 1, 1, 64, 2), one(FlowOp.BRANCH_IF, 1, 4, 1)]
+    steps += [one(FlowOp.SUB, 0, 0, 64, 2), one(FlowOp.BRANCH_IF, 0, 2, 1), one(FlowOp.END)]
+    blocks = [([toys.play(0, frame=f), toys.shift(24, 12345678 * (f + 1), f)], 1000 + 4 * f) for f in (0, 1)]
+    program = toys.program(setup, blocks, steps)
+    cluster = to_q1asm(program, setup, toys.WIRING, toys.words(), n_shots=2)
+    compare(cluster, program, [0, 0, 0], lambda *key: 0)
+    blocks[1][0].append(toys.play(0))
+    program = toys.program(setup, blocks, steps)
+    cluster = to_q1asm(program, setup, toys.WIRING, toys.words(), n_shots=2)
+    compare(cluster, program, [0, 0, 0], lambda *key: 0)
+    assembler.accept(cluster, tmp_path)
+
+
+def test_a_capture_on_a_way_that_no_outcome_takes_is_not_waited_for(tmp_path):
+    setup, one = toys.setup(), flow.instruction
+    steps = [
+        one(FlowOp.PLAY_BLOCK, 0),
+        one(FlowOp.BRANCH_BIT, 1, 5, 1),
+        one(FlowOp.BRANCH_BIT, 1, 4, 0),
+        one(FlowOp.PLAY_BLOCK, 1),
+        one(FlowOp.BRANCH_BIT, 0, 5, 1),
+        one(FlowOp.END),
+    ]
+    blocks = [([toys.capture(0, k, frame=toys.ACQUIRE + k)], 400) for k in (1, 0)]
+    program = toys.program(setup, blocks, steps)
+    cluster = to_q1asm(program, setup, toys.WIRING, toys.words(), n_shots=4)
+    compare(cluster, program, [0, 0, 0], lambda shot, k: shot >> k & 1)
+    assembler.accept(cluster, tmp_path)
+
+
 def test_thresholds_are_the_line_between_two_classes(pair2):
     cluster = to_q1asm(compiled(active_reset(), pair2), pair2.setup, PAIR2)
     program = compiled(active_reset(), pair2)
