@@ -134,7 +134,8 @@ class ProviderService:
 
         Args:
             name: Name of the device.
-            **switches: ``calibration``, a calibration file or a folder that holds one; and for the
+            **switches: ``calibration``, a calibration file or a folder that holds one;
+                ``use_fractional_gates``, False to do without gates by any angle; and for the
                 emulator alone: ``noise`` (False removes every random process but the outcome
                 itself), ``without`` (kinds of noise to remove: ``relaxation``, ``dephasing``,
                 ``thermal``, ``quasi_static``, ``one_over_f``, ``drift``, ``photons``), ``levels``
@@ -263,6 +264,7 @@ class ProviderService:
             jobs=self._jobs,
             emulation=chosen.emulation(embedded=self._rack.has_switches),
             has_branches=self._rack.has_branches,
+            has_fractional=chosen.use_fractional_gates is not False,
             reopen=partial(reopen, self._rack.path.resolve(), name, chosen),
         )
         note(self._rack.path, self)

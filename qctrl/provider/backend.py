@@ -193,7 +193,7 @@ class Backend(BackendV2):
             ValueError: The time has no zone.
             JobError: No job of the device had run by then, on this machine.
         """
-        return build_target(calibration_at(self, at), has_branches=self._device.has_branches)
+        return self._build_target(calibration_at(self, at))
 
     def calibration_of(self, calibration_hash: str) -> Calibration:
         """Return a calibration that jobs ran with.
@@ -213,9 +213,13 @@ class Backend(BackendV2):
 
     @cached_property
     def _target(self) -> Target:
-        target = build_target(self.calibration, has_branches=self._device.has_branches)
+        target = self._build_target(self.calibration)
         add_custom_gates(target, self.custom_gates, self.calibration, self.setup)
         return target
+
+    def _build_target(self, calibration: Calibration) -> Target:
+        device = self._device
+        return build_target(calibration, has_branches=device.has_branches, has_fractional=device.has_fractional)
 
     @property
     def target(self) -> Target:  # pyright: ignore[reportIncompatibleMethodOverride] Qiskit declares no result
@@ -342,8 +346,8 @@ class Backend(BackendV2):
             # The compiler refuses all that the check refuses, but the check says better what to do, and costs more.
             self.check(circuits)
             raise
-        if not (self._device.has_branches or made.program.is_straight):
-            # The compiler does not know the rack; its Target does.
+        if not self._device.has_fractional or not (self._device.has_branches or made.program.is_straight):
+            # The compiler knows neither the rack nor what is wanted; the Target does.
             self.check(circuits)
         if rep_delay_s is not None:
             try:

@@ -35,5 +35,7 @@ class Device:
     """Programs compiled before, for every view of the device."""
     has_branches: bool = True
     """Whether the rack can decide on measured bits."""
+    has_fractional: bool = True
+    """Whether gates by any angle are wanted, where they are calibrated."""
     reopen: Callable[[], Backend] | None = None
     """Makes the backend anew, from the files as they are, in any process; ``None`` if nobody can."""

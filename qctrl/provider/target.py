@@ -40,7 +40,7 @@ from qctrl.provider.angle_wrapping import register_wrappers
 Properties: TypeAlias = dict[tuple[int, ...], InstructionProperties | None]
 
 
-def build_target(calibration: Calibration, *, has_branches: bool = True) -> Target:
+def build_target(calibration: Calibration, *, has_branches: bool = True, has_fractional: bool = True) -> Target:
     """Return the ``Target`` of a calibration.
 
     Every duration is a whole multiple of ``dt`` on the device's grid. Dead qubits and edges keep their index
@@ -51,6 +51,7 @@ def build_target(calibration: Calibration, *, has_branches: bool = True) -> Targ
     Args:
         calibration: The calibration; where its errors come from is ``calibration.error_source``.
         has_branches: Whether the rack can decide on measured bits; without, there is neither control flow nor reset.
+        has_fractional: Whether gates by any angle are wanted, where they are calibrated.
     """
     timing = calibration.timing
     target = Target(
@@ -66,8 +67,9 @@ def build_target(calibration: Calibration, *, has_branches: bool = True) -> Targ
         concurrent_measurements=[[index] for index in calibration.live_qubits],
     )
     table = _instructions(calibration)
+    left_out = (frozenset() if has_branches else {"reset"}) | (frozenset() if has_fractional else _FRACTIONAL)
     for name, instruction in _OPERATIONS.items():
-        if name in table and (has_branches or name != "reset"):
+        if name in table and name not in left_out:
             bounds = _angle_bounds(calibration, name, table[name])
             target.add_instruction(instruction, table[name], name=name, angle_bounds=bounds)
     if target.has_angle_bounds():

@@ -15,11 +15,25 @@ from qiskit.transpiler import Target
 
 from qctrl import EstimatorV2, ProviderService, Session
 from qctrl.calibration import dump, loads
-from qctrl.errors import CalibrationError, ConfigError, JobError, JobNotFoundError, QctrlError
+from qctrl.errors import (
+    CalibrationError,
+    ConfigError,
+    JobError,
+    JobNotFoundError,
+    QctrlError,
+    UnsupportedInstructionError,
+)
 from qctrl.execution import Execution
 from qctrl.primitives import Job, SamplerV2
 from qctrl.provider import Backend, Emulation, RunJob
 from tests.reference.ideal_backend import ideal_backend
+
+RX = """\
+      rx:
+        kind: fractional
+        angle_bounds: [-3.141592653589793, 3.141592653589793]
+        waveform: {shape: drag, duration: 3.2e-8, sigma: 7.0e-9, amp: 0.2, beta: 3.0e-10}
+"""
 
 
 @pytest.fixture
@@ -51,6 +65,23 @@ def test_a_device_that_cannot_be_read_is_left_out_with_a_warning(service, device
     (devices / "pair2" / "working.yaml").write_text("device: [")
     with pytest.warns(UserWarning, match="device pair2 is left out"):
         assert [backend.name for backend in service.backends()] == ["chain5", "grid20", "heavyhex7"]
+
+
+def test_fractional_gates_are_left_out_of_target_and_compiler_alike(service):
+    backend = service.backend("pair2")
+    with_rx = dump(backend.calibration.document).replace("      sx:", RX + "      sx:")
+    assert service.backend("pair2", use_fractional_gates=True).target.operation_names == backend.target.operation_names
+    path = backend.calibration.source
+    Path(path).write_text(with_rx)
+    circuit = QuantumCircuit(1)
+    circuit.rx(0.3, 0)
+    assert service.backend("pair2").compile(circuit).program.n_slots == 1
+    plain = service.backend("pair2", use_fractional_gates=False)
+    assert "rx" not in plain.target.operation_names
+    with pytest.raises(UnsupportedInstructionError, match=r"instruction rx on qubits \(0\) is not supported by pair2"):
+        plain.compile(circuit)
+    with pytest.raises(ConfigError, match="use_fractional_gates is 'no'; it must be True, False or None"):
+        service.backend("pair2", use_fractional_gates="no")
 
 
 def test_the_names_of_the_guide_and_of_the_service_agree(service):

@@ -243,3 +243,11 @@ def test_rx_is_there_only_if_every_live_qubit_has_it():
 
 def test_targets_without_fractional_gates_bound_no_angle():
     assert not changed().has_angle_bounds()
+
+
+def test_gates_by_any_angle_can_be_left_out():
+    calibration = cross.calibration()
+    with_them, without = build_target(calibration), build_target(calibration, has_fractional=False)
+    assert set(with_them.operation_names) - set(without.operation_names) == {"rx", "rzx", "rzz"}
+    assert not without.has_angle_bounds()
+    assert "if_else" in without.operation_names
