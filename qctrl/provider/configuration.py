@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MAX_SHOTS: Final = 10_000_000
 """Most shots of one circuit of ``backend.run``."""
+MAX_CIRCUITS: Final = 10_000
+"""Circuits that make a job of sensible size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,9 @@ class Configuration:
     dtm: float
     meas_map: list[list[int]]
     meas_levels: tuple[int, ...] = (1, 2)
-    max_experiments: int | None = None
-    max_circuits: int | None = None
+    max_experiments: int = MAX_CIRCUITS
+    """Tools of the older interface divide by it; ``backend.max_circuits`` knows no limit."""
+    max_circuits: int = MAX_CIRCUITS
     simulator: bool = False
     """False for the emulator too: it accepts exactly the circuits that the hardware accepts."""
     local: bool = True

@@ -6,7 +6,7 @@ import io
 import json
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,11 @@ from qiskit.exceptions import QiskitError
 
 from qctrl.errors import JobError
 from qctrl.execution import SPAN, JobResult, WorkResult
+from qctrl.service.annotations import AnnotationKeeper
 from qctrl.service.blob import Blob, decode, encode, plain
+
+_ANNOTATIONS: Final = {"": AnnotationKeeper}
+"""The root of all namespaces."""
 
 
 class _Lenient(json.JSONEncoder):
@@ -32,7 +36,7 @@ def encode_circuits(circuits: Sequence[QuantumCircuit]) -> NDArray[np.uint8]:
     buffer = io.BytesIO()
     try:
         if circuits:
-            qpy.dump(list(circuits), buffer, metadata_serializer=_Lenient)
+            qpy.dump(list(circuits), buffer, metadata_serializer=_Lenient, annotation_factories=_ANNOTATIONS)
     except (QiskitError, TypeError, struct.error) as error:
         raise JobError(f"the circuits cannot be stored as QPY: {error}") from error
     return np.frombuffer(buffer.getvalue(), dtype=np.uint8)
@@ -47,7 +51,7 @@ def decode_circuits(data: NDArray[np.uint8]) -> list[QuantumCircuit]:
     if data.size == 0:
         return []
     try:
-        return list(qpy.load(io.BytesIO(data.tobytes())))
+        return list(qpy.load(io.BytesIO(data.tobytes()), annotation_factories=_ANNOTATIONS))
     except (QiskitError, ValueError, struct.error) as error:
         raise JobError(f"the stored circuits cannot be read as QPY: {error}") from error
 

@@ -23,6 +23,7 @@ NEEDS = {
     "ordinary-instruments.md": "pyvisa_py",
     "write-an-instrument-driver.md": "pyvisa_py",
     "qblox-cluster.md": "qblox_instruments",
+    "qiskit-experiments.md": "qiskit_experiments",
 }
 # Stays in the foreground.
 NOT_RUN = ["emulator", "up"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter
+from qiskit.circuit import Annotation, Parameter
 
 from qctrl.errors import JobError
 from qctrl.execution import JobResult, WorkResult
@@ -21,6 +21,29 @@ def test_circuits_come_back_with_their_parameters_and_metadata():
     assert decode_circuits(encode_circuits([])) == []
     with pytest.raises(JobError, match="cannot be read as QPY"):
         decode_circuits(np.zeros(40, np.uint8))
+
+
+class Unknown(Annotation):
+    """Of a package that the store knows nothing of."""
+
+    namespace = "some.package"
+
+    def __repr__(self):
+        return "Unknown(3)"
+
+
+def test_annotations_of_any_package_are_kept_by_their_text():
+    body = QuantumCircuit(1)
+    body.x(0)
+    circuit = QuantumCircuit(1)
+    circuit.box(body, [0], [], annotations=[Unknown()])
+    circuit.box(body, [0], [], annotations=[Unknown(), Unknown()])
+    (again,) = decode_circuits(encode_circuits([circuit]))
+    first, second = (instruction.operation.annotations for instruction in again.data)
+    assert [(kept.namespace, repr(kept)) for kept in first] == [("some.package", "Unknown(3)")]
+    assert second == first * 2
+    assert decode_circuits(encode_circuits([again])) == [again], "and kept again"
+    assert len({*first, *second}) == 1
 
 
 def test_raw_results_come_back():
