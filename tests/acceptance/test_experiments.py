@@ -73,9 +73,11 @@ def test_echo_time_is_the_truths(measure):
     assert within_three_sigma(measure(T2Hahn([0], np.linspace(0, 1.6e-4, 14), num_echoes=1), 2000)["T2"], T2_S)
 
 
-def test_randomized_benchmarking_agrees_with_itself_on_one_and_two_qubits(backend, measure):
-    single = measure(StandardRB([0], [1, 60, 150, 300, 500], num_samples=4, seed=1))
-    assert 1e-4 < single["EPC"].nominal_value < 3e-3
+def test_randomized_benchmarking_finds_the_errors_that_coherence_allows(backend, measure):
+    single = measure(StandardRB([0], [1, 60, 150, 300, 500], num_samples=4, seed=1))["EPC"]
+    pulse = backend.target["sx"][0,].error
+    # A Clifford of one qubit is none to two pulses.
+    assert -3 * single.std_dev < single.nominal_value < 2 * pulse + 3 * single.std_dev
     pair = measure(StandardRB([0, 1], [1, 8, 16, 32, 60], num_samples=4, seed=1))
     assert 2e-3 < pair["EPC"].nominal_value < 3e-2
     gate = measure(InterleavedRB(CZGate(), [0, 1], [1, 8, 16, 32], num_samples=4, seed=1))
@@ -85,9 +87,8 @@ def test_randomized_benchmarking_agrees_with_itself_on_one_and_two_qubits(backen
 def test_readout_error_is_the_calibrations(backend, measure):
     local = measure(LocalReadoutError([0, 1]), 20_000)["Local Readout Mitigator"]
     for qubit in (0, 1):
-        known = np.array(backend.calibration.live_qubit(qubit).readout.assignment_matrix)
-        found = local.assignment_matrix(qubit).T
-        assert np.allclose(found, known, atol=5 * np.sqrt(0.02 / 20_000) + 0.01)
+        known = np.array(backend.calibration.live_qubit(qubit).readout.assignment.value)
+        assert np.allclose(local.assignment_matrix(qubit), known, atol=0.01)
     whole = measure(CorrelatedReadoutError([0, 1]), 20_000)["Correlated Readout Mitigator"]
     assert np.allclose(whole.assignment_matrix(), local.assignment_matrix(), atol=0.015)
 
