@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qiskit.circuit import Annotation
 from qiskit.circuit.annotation import QPYSerializer
 
 
-class KeptAnnotation(Annotation):
+class KeptAnnotation(Annotation):  # pyright: ignore[reportUntypedBaseClass] Qiskit gives its Rust half no types
     """What the store knows of an annotation.
 
     Args:
@@ -31,11 +33,11 @@ class KeptAnnotation(Annotation):
 class AnnotationKeeper(QPYSerializer):
     """Writes any annotation as its namespace and its ``repr``: what is played does not depend on more."""
 
-    def dump_annotation(self, namespace: str, annotation: Annotation) -> bytes:  # noqa: ARG002  (Qiskit's interface)
+    def dump_annotation(self, namespace: str, annotation: Any) -> bytes:  # noqa: ARG002  (Qiskit's interface)
         """Return the annotation as bytes."""
         return f"{annotation.namespace}\0{annotation!r}".encode()
 
-    def load_annotation(self, payload: bytes) -> Annotation:
+    def load_annotation(self, payload: bytes) -> KeptAnnotation:
         """Return what is known of the annotation."""
         namespace, _, text = payload.decode().partition("\0")
         return KeptAnnotation(namespace, text)
