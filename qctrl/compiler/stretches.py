@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Any
 from qctrl.compiler.durations import whole_ticks
 from qctrl.compiler.steps import steps_of
 from qctrl.compiler.stretch_model import FINEST, StretchModel
+from qctrl.compiler.timed_boxes import too_short
 from qctrl.errors import TimingError
 from qctrl.ir.gate_program import TimedBox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -73,31 +74,41 @@ def resolve(
         unresolved: What is open.
 
     Raises:
-        TimingError: The contents of a box need more time than it has, or no values fit.
+        TimingError: No values fit, or a box is too short or off the grid.
     """
     tick_s, timing = calibration.dt_s, calibration.timing
     grid_ticks = math.lcm(timing.granularity, timing.pulse_alignment)
     steps = steps_of(instructions, barrier_qubits, sites, calibration)
     bounds = [*firsts, len(steps)]
     segments = [steps[first:end] for first, end in pairwise(bounds)]
-    values = _values(segments, unresolved, tick_s)
+    values = _values(segments, unresolved, grid_ticks, tick_s)
     for segment in segments:
         for row, ticks in _rounded(segment, unresolved.waits, values, grid_ticks).items():
             instructions["ticks"][row] = ticks
     return tuple(_closed(box, values, grid_ticks, tick_s) for box in unresolved.boxes)
 
 
-def _values(segments: Iterable[list[Step]], unresolved: Unresolved, tick_s: Fraction) -> dict[Any, Fraction]:
+def _values(
+    segments: Sequence[list[Step]], unresolved: Unresolved, grid_ticks: int, tick_s: Fraction
+) -> dict[Any, Fraction]:
     """Return the stretches in ticks, before rounding."""
     lengths = [*unresolved.waits.values(), *(box.length for box in unresolved.boxes)]
     stretches = list(dict.fromkeys(stretch for length in lengths for stretch, _ in length.shares))
     if not stretches:
         return {}
-    model = StretchModel(stretches, unresolved.waits, unresolved.boxes)
-    for segment in segments:
-        model.add(segment)
-    found = model.solve(tick_s)
-    return {stretch: Fraction(value).limit_denominator(FINEST) for stretch, value in zip(stretches, found, strict=True)}
+    models = [StretchModel(stretches, unresolved.waits, unresolved.boxes, grid) for grid in (grid_ticks, None)]
+    for model in models if unresolved.boxes else models[:1]:
+        for segment in segments:
+            model.add(segment)
+    # The grid may fill a box that stretches must leave; whether it is too long then, the scheduler knows.
+    if unresolved.boxes and models[0].overfull() and (found := models[1].overfull()):
+        box, have_ticks, need_ticks = found
+        raise too_short(box.source, need_ticks, have_ticks, tick_s)
+    lengths_ticks = models[0].solve()
+    return {
+        stretch: Fraction(value).limit_denominator(FINEST)
+        for stretch, value in zip(stretches, lengths_ticks, strict=True)
+    }
 
 
 def _rounded(

@@ -87,7 +87,7 @@ def too_short(source: int, need_ticks: float, have_ticks: float, tick_s: Fractio
         have_ticks: What the box has.
         tick_s: Length of a tick.
     """
-    need_s, have_s = (float(ticks * float(tick_s)) for ticks in (need_ticks, have_ticks))
+    need_s, have_s = (ticks * float(tick_s) for ticks in (need_ticks, have_ticks))
     return TimingError(
         f"instruction {source}: the box lasts {have_s:.9g} s, its contents need {need_s:.9g} s; "
         "give it a longer duration or fewer contents",

@@ -129,6 +129,17 @@ def test_a_box_beside_a_delay_off_the_grid_lasts_as_long_as_it_says():
     assert delays(circuit, is_late=False) == [3, 0, 2, 2, 3]
 
 
+def test_a_stretch_leaves_room_for_the_wait_behind_a_delay_off_the_grid():
+    circuit = QuantumCircuit(1)
+    with circuit.box(duration=100, unit="dt"):
+        circuit.delay(3, 0)
+        circuit.sx(0)
+        circuit.delay(circuit.add_stretch("a"), 0)
+    # 3, a wait of 1, 24 and 72.
+    assert delays(circuit) == [1, 3, 72, 0]
+    assert delays(circuit, is_late=False) == [0, 3, 72, 0]
+
+
 def test_a_box_in_a_body_is_named_by_the_instruction_of_the_circuit():
     circuit = QuantumCircuit(1, 1)
     circuit.sx(0)
