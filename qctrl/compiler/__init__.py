@@ -7,8 +7,8 @@ from qctrl.compiler.bind import bind
 from qctrl.compiler.blame import blame
 from qctrl.compiler.cache import CacheStats, CompileCache
 from qctrl.compiler.compile_options import DEFAULT, CompileOptions, Decoupling
+from qctrl.compiler.custom_checks import check_gate
 from qctrl.compiler.custom_gates import make_gate, structural_parameters
-from qctrl.compiler.custom_sites import check_gate
 from qctrl.compiler.lower import lower
 from qctrl.compiler.pipeline import compile_circuit, compile_many
 from qctrl.compiler.program import CompiledProgram

@@ -1,8 +1,4 @@
-"""The kernel that walks a circuit through Qiskit's C API; no Python object is made.
-
-Addresses of C functions enter as integer arguments, so that the machine code holds nothing of this process and can be
-cached on disk.
-"""
+"""The kernel that walks a circuit through Qiskit's C API; no Python object is made."""
 
 from __future__ import annotations
 
@@ -10,17 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
+from qctrl.compiler._call_kernels import byte_of, byte_of_param, load_byte, load_u32, real_of_param, view_instruction
 from qctrl.compiler.device import MEASURE, RESET, RZ, X
 from qctrl.ir.gate_program import Opcode, SegmentKind
 from qctrl.jit import JIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
 LONGEST_RAD: Final = 2**20 * 2 * np.pi
@@ -47,66 +40,6 @@ ROWS, HEAP, SEGMENTS, SITES, PENDING = range(5)
 
 Records: TypeAlias = Any
 """A structured array; Numba reads fields as attributes, which NumPy's types do not know."""
-_Emit: TypeAlias = "Callable[[Any, Any, Any, Any], Any]"
-
-
-def _emit_call(result: Any) -> _Emit:
-    """Return the code generator of a call to the address that is the first argument."""
-
-    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        word = ir.IntType(64)
-        function = ir.FunctionType(result, [word] * (len(arguments) - 1))
-        return builder.call(builder.inttoptr(arguments[0], function.as_pointer()), arguments[1:])
-
-    return emit
-
-
-def _emit_void_call(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    _emit_call(ir.VoidType())(context, builder, signature, arguments)
-    return context.get_dummy_value()
-
-
-def _emit_load(bits: int) -> _Emit:
-    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.load(builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()))
-
-    return emit
-
-
-_U64: Any = types.uint64
-
-
-def _type_view(_typing: Any, _function: Any, _circuit: Any, _index: Any, _out: Any) -> Any:
-    return types.void(_U64, _U64, _U64, _U64), _emit_void_call
-
-
-def _type_byte_of(_typing: Any, _function: Any, _circuit: Any, _index: Any) -> Any:
-    return types.uint8(_U64, _U64, _U64), _emit_call(ir.IntType(8))
-
-
-def _type_byte_of_param(_typing: Any, _function: Any, _param: Any) -> Any:
-    return types.uint8(_U64, _U64), _emit_call(ir.IntType(8))
-
-
-def _type_real_of_param(_typing: Any, _function: Any, _param: Any) -> Any:
-    return types.float64(_U64, _U64), _emit_call(ir.DoubleType())
-
-
-def _type_load_byte(_typing: Any, _address: Any) -> Any:
-    return types.uint8(_U64), _emit_load(8)
-
-
-def _type_load_u32(_typing: Any, _address: Any) -> Any:
-    return types.uint32(_U64), _emit_load(32)
-
-
-# Calls of C functions: the first argument is the address. The last two read memory.
-_view: Any = intrinsic(_type_view)
-_byte_of: Any = intrinsic(_type_byte_of)
-_byte_of_param: Any = intrinsic(_type_byte_of_param)
-_real_of_param: Any = intrinsic(_type_real_of_param)
-_load_byte: Any = intrinsic(_type_load_byte)
-_load_u32: Any = intrinsic(_type_load_u32)
 
 
 @njit(**_HOLDING_GIL)
@@ -116,7 +49,7 @@ def _name_number(address: np.uint64, length: np.uint64, names: NDArray[np.uint64
         return -1
     low = high = np.uint64(0)
     for k in range(np.int64(length)):
-        byte = np.uint64(_load_byte(address + np.uint64(k)))
+        byte = np.uint64(load_byte(address + np.uint64(k)))
         if k < 8:
             low |= byte << np.uint64(8 * k)
         else:
@@ -140,10 +73,10 @@ def _pair_site(first: Any, second: Any, name: Any, bounds: NDArray[np.int32], pa
 @njit(**_HOLDING_GIL)
 def _number_of(api: NDArray[np.uint64], view: NDArray[np.uint64]) -> tuple[float, bool]:
     """Return the first parameter as a number, and whether it is an expression; infinite if it is neither."""
-    kind = _byte_of_param(api[4], view[3])
+    kind = byte_of_param(api[4], view[3])
     if kind < _REAL or kind > _INTEGER:  # to ask for its value would abort the process
         return math.inf, False
-    return _real_of_param(api[3], view[3]), kind == _EXPRESSION
+    return real_of_param(api[3], view[3]), kind == _EXPRESSION
 
 
 @njit(**_HOLDING_GIL)
@@ -179,7 +112,7 @@ def _read_barrier(view: NDArray[np.uint64], row: Any, barrier_qubits: NDArray[np
     if heap + n > barrier_qubits.shape[0]:
         return GROW
     for k in range(n):
-        barrier_qubits[heap + k] = _load_u32(view[1] + np.uint64(4 * k))
+        barrier_qubits[heap + k] = load_u32(view[1] + np.uint64(4 * k))
     counts[HEAP] = heap + n
     return DONE
 
@@ -262,8 +195,8 @@ def read_instructions(
     known_place, known_name, n_known = np.zeros(8, np.uint64), np.zeros(8, np.int64), 0
     last_segment, n_rows = -1, 0
     for i in range(instructions.shape[0]):
-        _view(api[0], circuit, np.uint64(i), api[5])
-        first = np.int64(_load_u32(view[1])) if view[5] & _LOW_HALF > 0 else -1
+        view_instruction(api[0], circuit, np.uint64(i), api[5])
+        first = np.int64(load_u32(view[1])) if view[5] & _LOW_HALF > 0 else -1
         row = instructions[n_rows]
         row.opcode, row.site, row.qubit, row.clbit, row.expression, row.source = _OP_GATE, -1, first, -1, -1, i
         row.first, row.count, row.ticks, row.angle_rad = counts[HEAP], 0, 0, 0.0
@@ -271,7 +204,7 @@ def read_instructions(
         while slot < n_known and known_place[slot] != place:
             slot += 1
         if slot == n_known:
-            kind = np.int64(_byte_of(api[1], circuit, np.uint64(i)))
+            kind = np.int64(byte_of(api[1], circuit, np.uint64(i)))
             if kind == _GATE:
                 slot = min(slot, 7)
                 n_known = slot + 1
@@ -281,11 +214,12 @@ def read_instructions(
             name = known_name[slot]
             if name == -2:  # a global phase
                 continue
+            # Written out, as below: a call with so many arrays for every gate takes longer than all the rest.
             if name >= 0 and name not in (MEASURE, RESET):
                 if view[5] == 1:
                     site = np.int64(single[name, first])
                 elif view[5] == 2:
-                    second = np.int64(_load_u32(view[1] + np.uint64(4)))
+                    second = np.int64(load_u32(view[1] + np.uint64(4)))
                     site = np.int64(_pair_site(first, second, name, pair_bounds, pairs))
                 if site >= 0 and name == RZ:
                     row.opcode = _OP_RZ
@@ -293,12 +227,12 @@ def read_instructions(
                 elif site >= 0 and view[6] == 0:
                     status = DONE
         elif kind == _MEASURE:
-            row.opcode, row.clbit, site = _OP_MEASURE, _load_u32(view[2]), np.int64(single[MEASURE, first])
+            row.opcode, row.clbit, site = _OP_MEASURE, load_u32(view[2]), np.int64(single[MEASURE, first])
             status = DONE if site >= 0 else LEAVE
         elif kind == _BARRIER:
             status = _read_barrier(view, row, barrier_qubits, counts)
         elif kind == _DELAY:
-            status = _read_delay(_byte_of(api[2], circuit, np.uint64(i)), api, view, row)
+            status = _read_delay(byte_of(api[2], circuit, np.uint64(i)), api, view, row)
         elif kind == _RESET:
             row.opcode, site = _OP_RESET, np.int64(single[RESET, first])
             if measured_reset[first] != 0:
@@ -306,7 +240,7 @@ def read_instructions(
             status = DONE if site >= 0 and (segment == _BODY_SEGMENT or single[X, first] >= 0) else LEAVE
         if status == LEAVE and may_be_custom:
             row.opcode, row.ticks, row.angle_rad, site = _OP_GATE, counts[SITES], 0.0, -1
-            row.clbit = _load_u32(view[2]) if view[5] >> np.uint64(32) > 0 else -1
+            row.clbit = load_u32(view[2]) if view[5] >> np.uint64(32) > 0 else -1
             status, segment = _OPEN, _BODY_SEGMENT
         if status in (LEAVE, GROW):
             return status

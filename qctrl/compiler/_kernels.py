@@ -1,4 +1,4 @@
-"""Numba kernels of scheduling and binding. Arrays in, arrays written in place; the neighbours check."""
+"""Numba kernels of scheduling. Arrays in, arrays written in place; the neighbours check."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ FIRST_OF_SITES: Final = -2
 _RZ, _DELAY, _BARRIER = int(Opcode.RZ), int(Opcode.DELAY), int(Opcode.BARRIER)
 _WORD: Final = TURN - 1
 _TURN_RAD: Final = 2 * math.pi
-_LONGEST_TURNS: Final = 2.0**20
 
 
 @njit(**JIT)
@@ -336,31 +335,3 @@ def schedule_blocks(
         if block < n_open:
             n_shifts = carry_block(block, frame_group, groups[0], groups[1], shifts, n_shifts)
     return n_shifts
-
-
-@njit(**JIT)
-def bind_rows(
-    values: NDArray[np.float64], column: NDArray[np.int64], previous: NDArray[np.int64], out: NDArray[np.uint32]
-) -> int:
-    """Quantise the angle of every row and sum along each row's chain of predecessors.
-
-    Args:
-        values: Angles in radians, shape ``(n_bindings, n_columns)``.
-        column: Column of each row; row 0 is skipped.
-        previous: Row that each row continues; always an earlier one.
-        out: Out: words, shape ``(n_bindings, n_rows)``.
-
-    Returns:
-        The first binding with an angle that is not finite or beyond the range of a phase, -1 if there is none.
-    """
-    for b in range(out.shape[0]):
-        out[b, 0] = 0
-        good = True
-        for r in range(1, out.shape[1]):
-            turns = values[b, column[r]] / _TURN_RAD
-            good &= abs(turns) < _LONGEST_TURNS  # also false for NaN
-            word = np.int64(np.rint(turns * TURN)) if good else np.int64(0)
-            out[b, r] = (np.int64(out[b, previous[r]]) + word) & _WORD
-        if not good:
-            return b
-    return -1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from qctrl.compiler import _kernels
+from qctrl.compiler import _bind_kernels
 from qctrl.compiler.identity_cache import IdentityCache
 from qctrl.errors import CompileError
 from qctrl.protocol import Patch
@@ -41,7 +41,7 @@ def bind(program: CompiledProgram, values: ArrayLike) -> Patch:
         angle.check(columns, program.parameters)
     angles_rad = columns if plan.computed is None else _angles(program, columns, plan.computed)
     words = np.empty((len(columns), len(plan.column)), dtype=np.uint32)
-    if _kernels.bind_rows(angles_rad, plan.column, plan.previous, words) >= 0:
+    if _bind_kernels.bind_rows(angles_rad, plan.column, plan.previous, words) >= 0:
         _refuse(program, columns)
     if program.values:
         behind = [value.words(columns, program.parameters)[:, None] for value in program.values]

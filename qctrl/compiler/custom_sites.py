@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 
-from qctrl.compiler.custom_gates import structural_parameters
-from qctrl.compiler.identity_cache import IdentityCache
 from qctrl.compiler.port_roles import resolve_frame, role_of
 from qctrl.compiler.site import Site, SiteCapture, SiteFrame, SitePlay, SiteShift, SiteTune
 from qctrl.compiler.sites import block_grid_ticks
@@ -18,20 +16,17 @@ from qctrl.ir.gate_program import GateSite
 from qctrl.protocol import limits
 from qctrl.pulse import Barrier, Capture, Delay, Play, SetFrequency, ShiftPhase
 from qctrl.pulse.gate import map_quantities, shown
-from qctrl.signal.envelopes import Envelope, evaluate
+from qctrl.signal.envelopes import Envelope
 from qctrl.units import phase_word, to_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from qctrl.calibration import Calibration
     from qctrl.compiler.site import SiteAction
-    from qctrl.protocol import Port, Setup
     from qctrl.pulse import CustomGate, Frame, Step, Waveform
 
 _NO_VALUES: Final = np.empty((1, 0))
-_MOST_CHECKED: Final = 4096
-_CHECKED: Final[IdentityCache[set[GateSite]]] = IdentityCache(8)
 
 
 def build_custom_site(calibration: Calibration, site: GateSite) -> Site:
@@ -49,92 +44,20 @@ def build_custom_site(calibration: Calibration, site: GateSite) -> Site:
     return _Builder(calibration, site).build()
 
 
-def check_gate(gate: CustomGate, calibration: Calibration, setup: Setup) -> int | None:
-    """Check a gate as far as that is possible before its arguments are known.
-
-    Args:
-        gate: The gate.
-        calibration: What it is built on.
-        setup: The rack it is to be played on.
-
-    Returns:
-        Its duration in ticks; ``None`` if that depends on its arguments.
+def build_template(calibration: Calibration, gate: CustomGate) -> tuple[GateSite, Site]:
+    """Return a gate with its own parameters for arguments, and what it plays; open lengths count as 0.
 
     Raises:
         CompileError: It cannot be played, whatever its arguments.
     """
-    for qubit in gate.qubits:
-        calibration.live_qubit(qubit)
-    site = GateSite(
-        gate.name, gate.qubits, gate, tuple(Expression((("parameter", k),)) for k in range(len(gate.parameters)))
-    )
-    built = _Builder(calibration, site, is_template=True).build()
-    if structural_parameters(gate):
-        for frame in built.frames:
-            _wired(site, {port.name: port for port in setup.ports}, frame.port)
-        return None
-    check_custom_site(site, built, setup)
-    return built.duration_ticks
+    arguments = tuple(Expression((("parameter", k),)) for k in range(len(gate.parameters)))
+    site = GateSite(gate.name, gate.qubits, gate, arguments)
+    return site, _Builder(calibration, site, is_template=True).build()
 
 
-def check_custom_sites(sites: Iterable[GateSite], calibration: Calibration, setup: Setup) -> None:
-    """Check that the rack can play the custom gates among the sites of a program.
-
-    Raises:
-        CompileError: It cannot.
-    """
-    checked = _CHECKED.get((calibration, setup), set[GateSite])
-    for site in sites:
-        if site.custom is not None and site not in checked:
-            check_custom_site(site, build_custom_site(calibration, site), setup)
-            if len(checked) >= _MOST_CHECKED:
-                checked.clear()
-            checked.add(site)
-
-
-def check_custom_site(site: GateSite, built: Site, setup: Setup) -> None:
-    """Check that the rack can play a custom gate, before it is part of any program.
-
-    Args:
-        site: The gate.
-        built: What it plays.
-        setup: Ports with their grids; its tick divides that of the calibration.
-
-    Raises:
-        CompileError: A port is not wired, or an envelope cannot be evaluated.
-        TimingError: A time is off a port's grid.
-        ResourceError: An envelope exceeds full scale or the sequencer's memory.
-    """
-    ports = {port.name: port for port in setup.ports}
-    for action in built.actions:
-        if isinstance(action, SiteShift):
-            continue
-        port = _wired(site, ports, action.frame.port)
-        times = {"start": action.offset_ticks}
-        if not isinstance(action, SiteTune):
-            times["duration"] = action.length_ticks
-        for what, ticks in times.items():
-            _check_grid(site, port, what, ticks)
-        if isinstance(action, SitePlay):
-            evaluate(action.envelope, float(1 / (port.sample_ticks * setup.tick_s)))
-
-
-def _wired(site: GateSite, ports: dict[str, Port], name: str) -> Port:
-    if name not in ports:
-        raise CompileError(f"{_name(site)}: port {name} is not wired; the rack has {', '.join(ports)}", gate=site.name)
-    return ports[name]
-
-
-def _check_grid(site: GateSite, port: Port, what: str, ticks: int) -> None:
-    grid = port.granularity_ticks
-    if ticks % grid:
-        below = ticks // grid * grid
-        raise TimingError(
-            f"{_name(site)}: a {what} of {ticks} ticks on {port.name} is off the port's grid of {grid} ticks; "
-            f"use {below} or {below + grid} ticks",
-            gate=site.name,
-            qubits=site.qubits,
-        )
+def named(site: GateSite) -> str:
+    """Return how messages name a custom gate."""
+    return f"custom gate {site.name} on qubits {site.qubits}"
 
 
 class _Builder:
@@ -296,7 +219,7 @@ class _Builder:
         )
 
     def _where(self) -> str:
-        return _name(self._site)
+        return named(self._site)
 
     def _refuse(self, why: str) -> NoReturn:
         raise CompileError(f"{self._where()}: {why}", gate=self._site.name, qubits=self._site.qubits)
@@ -310,12 +233,8 @@ _HAS_NO_PHASE: Final = {
 
 def _custom(site: GateSite) -> CustomGate:
     if site.custom is None:
-        raise CompileError(f"{_name(site)}: not a custom gate")
+        raise CompileError(f"{named(site)}: not a custom gate")
     return site.custom
-
-
-def _name(site: GateSite) -> str:
-    return f"custom gate {site.name} on qubits {site.qubits}"
 
 
 def _shifted(step: Step) -> Frame | None:

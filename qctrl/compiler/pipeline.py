@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qctrl.compiler.assemble import assemble
 from qctrl.compiler.blame import blame
 from qctrl.compiler.compile_options import DEFAULT
-from qctrl.compiler.custom_sites import check_custom_sites
+from qctrl.compiler.custom_checks import check_custom_sites
 from qctrl.compiler.lower import Circuit, lower
 from qctrl.compiler.schedule import schedule
 from qctrl.errors import CompileError

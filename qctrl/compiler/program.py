@@ -71,6 +71,12 @@ class CompiledProgram(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         """Identity of the packed program, 32 bytes."""
         return self.program.hash
 
+    def __repr__(self) -> str:
+        """Return a line that says which program this is; ``text`` lists it."""
+        named = f", parameters {', '.join(self.parameters)}" if self.parameters else ""
+        size = f"{len(self.program.events)} events in {len(self.program.blocks)} blocks"
+        return f"<CompiledProgram for {self.setup.device}: {size}{named}, {self.hash.hex()[:12]}>"
+
     def to_bytes(self) -> bytes:
         """Return the wire form of the packed program; equal programs have equal bytes."""
         return self.program.to_bytes()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
-import numpy as np
 from qiskit.circuit import ParameterExpression, QuantumCircuit
 
 from qctrl.compiler._capi_kernels import LONGEST_RAD
 from qctrl.compiler.angles import Angles
 from qctrl.compiler.circuit_interface import interface_of
+from qctrl.compiler.column_writer import ColumnWriter
 from qctrl.compiler.control_flow import CONTROL_FLOW, ControlFlow
 from qctrl.compiler.custom_gates import gate_arguments, structural_arguments
 from qctrl.compiler.device import device_table
@@ -22,7 +22,7 @@ from qctrl.compiler.stretch_model import OpenBox
 from qctrl.compiler.stretches import Unresolved, resolve
 from qctrl.errors import CalibrationError, CompileError, UnsupportedInstructionError
 from qctrl.ir.expression import Expression
-from qctrl.ir.gate_program import INSTRUCTION, SEGMENT, GateProgram, GateSite, Opcode, SegmentKind, TimedBox
+from qctrl.ir.gate_program import GateProgram, GateSite, Opcode, TimedBox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,15 +63,12 @@ class _Reader:
         self._clbit_of: dict[Any, int] = {bit: index for index, bit in enumerate(circuit.clbits)}
         self._parameters: list[Any] = list(circuit.parameters)
         self._parameter_of: dict[Any, int] = {item: index for index, item in enumerate(self._parameters)}
-        self._rows: list[tuple[float, ...]] = []
-        self._segments: list[tuple[int, SegmentKind]] = []
-        self._reset_qubits: set[int] = set()
-        self._barrier_qubits: list[int] = []
         self._sites: dict[tuple[Any, ...], int] = {}
         self._expressions: dict[Expression, int] = {}
         self._unresolved = Unresolved()
         self._angles = Angles(self._device.angle_bounds, self._parameter_of)
         self._flow = FlowWriter()
+        self._columns = ColumnWriter(self._flow)
         self._control_flow = ControlFlow(self, self._flow, self._clbit_of)
         self._depth = 0
         self._source = 0
@@ -93,8 +90,7 @@ class _Reader:
 
     def align(self, index: int, qubits: Sequence[Any]) -> None:
         """Put a barrier on qubits; see ``BodyReader``."""
-        self._append(index, Opcode.BARRIER, qubit=-1, count=len(qubits))
-        self._barrier_qubits += [self._qubit_of[bit] for bit in qubits]
+        self._columns.barrier(self._at(index), [self._qubit_of[bit] for bit in qubits])
 
     def read_timed_box(self, index: int, instruction: Any) -> None:
         """Read a box with a duration; see ``BodyReader``."""
@@ -102,20 +98,19 @@ class _Reader:
         unit = str(operation.unit)
         length = length_of(operation.duration, unit, self._calibration.dt_s)
         self.align(index, qubits)
-        segment, front = len(self._segments), len(self._rows)
-        self._append(index, Opcode.DELAY, qubit=self._qubit_of[qubits[0]])
+        segment, front = self._columns.n_segments, self._columns.n_rows
+        self._columns.append(self._at(index), Opcode.DELAY, qubit=self._qubit_of[qubits[0]])
         self.align(index, qubits)
         self.read_body(operation.blocks[0], qubits, instruction.clbits)
         self.align(index, qubits)
-        back = len(self._rows)
-        self._append(index, Opcode.DELAY, qubit=self._qubit_of[qubits[0]])
+        back = self._columns.n_rows
+        self._columns.append(self._at(index), Opcode.DELAY, qubit=self._qubit_of[qubits[0]])
         self.align(index, qubits)
-        if len(self._segments) != segment:
+        if self._columns.n_segments != segment:
             raise UnsupportedInstructionError(
                 "how long decisions and measured resets take is known only when they are played; leave out the duration"
             )
-        source = self._source if self._depth else index
-        self._unresolved.boxes.append(OpenBox(source, front, back, length, unit))
+        self._unresolved.boxes.append(OpenBox(self._at(index), front, back, length, unit))
 
     def read(self, index: int, instruction: Any) -> None:
         name: str = instruction.name
@@ -135,7 +130,7 @@ class _Reader:
             case "measure":
                 site = self._site(index, name, qubits)
                 clbit = self._clbit_of[instruction.clbits[0]]
-                self._append(index, Opcode.MEASURE, qubit=qubits[0], site=site, clbit=clbit)
+                self._columns.append(self._at(index), Opcode.MEASURE, qubit=qubits[0], site=site, clbit=clbit)
             case "reset":
                 self._read_reset(index, qubits)
             case "global_phase":
@@ -151,7 +146,7 @@ class _Reader:
         site = self._site(index, "rz", qubits)
         if isinstance(angle, ParameterExpression) and angle.parameters:
             expression = self._expression(index, qubits, angle)
-            self._append(index, Opcode.RZ, qubit=qubits[0], site=site, expression=expression)
+            self._columns.append(self._at(index), Opcode.RZ, qubit=qubits[0], site=site, expression=expression)
             return
         angle_rad = real(angle)
         if not abs(angle_rad) < LONGEST_RAD:  # also refuses NaN
@@ -162,7 +157,7 @@ class _Reader:
                 gate="rz",
                 qubits=qubits,
             )
-        self._append(index, Opcode.RZ, qubit=qubits[0], site=site, angle_rad=angle_rad)
+        self._columns.append(self._at(index), Opcode.RZ, qubit=qubits[0], site=site, angle_rad=angle_rad)
 
     def _read_delay(self, index: int, qubits: tuple[int, ...], instruction: Any) -> None:
         unit, tick_s = str(instruction.operation.unit), self._calibration.dt_s
@@ -172,22 +167,17 @@ class _Reader:
         except CompileError as error:
             text = f"instruction {index}: delay on qubits {qubits}: {error}"
             raise type(error)(text, instruction=index, gate="delay", qubits=qubits) from error
-        self._append(index, Opcode.DELAY, qubit=qubits[0], ticks=ticks)
+        self._columns.append(self._at(index), Opcode.DELAY, qubit=qubits[0], ticks=ticks)
         if length.shares:
-            self._unresolved.waits[len(self._rows) - 1] = length
+            self._unresolved.waits[self._columns.n_rows - 1] = length
 
     def _read_reset(self, index: int, qubits: tuple[int, ...]) -> None:
         site = self._site(index, "reset", qubits)
         if not reset_is_measured(self._calibration, qubits[0]):
-            self._append(index, Opcode.RESET, qubit=qubits[0], site=site)
+            self._columns.append(self._at(index), Opcode.RESET, qubit=qubits[0], site=site)
             return
         self._site(index, "x", qubits)
-        in_group = self._flow.is_playing and self._segments[-1][1] == SegmentKind.RESET
-        if not in_group or qubits[0] in self._reset_qubits:
-            self._open(SegmentKind.RESET)
-            self._reset_qubits.clear()
-        self._reset_qubits.add(qubits[0])
-        self._append(index, Opcode.RESET, SegmentKind.RESET, qubit=qubits[0], site=site)
+        self._columns.measured_reset(self._at(index), qubits[0], site)
 
     def _read_gate(self, index: int, name: str, qubits: tuple[int, ...], params: Sequence[Any]) -> None:
         site = None if params else self._sites.get((name, qubits))
@@ -196,7 +186,7 @@ class _Reader:
             arguments = self._angles.read(index, name, qubits, params)
             key = (name, qubits, None, arguments) if arguments else (name, qubits)
             site = self._sites.setdefault(key, len(self._sites))
-        self._append(index, Opcode.GATE, qubit=qubits[0], site=site)
+        self._columns.append(self._at(index), Opcode.GATE, qubit=qubits[0], site=site)
 
     def _read_custom(self, index: int, gate: CustomGate, instruction: Any) -> None:
         where = f"instruction {index}: {gate.name} on qubits {gate.qubits}"
@@ -211,30 +201,11 @@ class _Reader:
         arguments = gate_arguments(gate, instruction.params, self._parameter_of, where)
         site = self._sites.setdefault(GateSite(gate.name, gate.qubits, gate, arguments), len(self._sites))
         clbit = self._clbit_of[instruction.clbits[0]] if instruction.clbits else -1
-        self._append(index, Opcode.GATE, qubit=gate.qubits[0], site=site, clbit=clbit)
+        self._columns.append(self._at(index), Opcode.GATE, qubit=gate.qubits[0], site=site, clbit=clbit)
 
-    def _append(  # noqa: PLR0913  (one keyword per column)
-        self,
-        index: int,
-        opcode: Opcode,
-        kind: SegmentKind = SegmentKind.BODY,
-        *,
-        qubit: int,
-        site: int = -1,
-        clbit: int = -1,
-        expression: int = -1,
-        count: int = 0,
-        ticks: int = 0,
-        angle_rad: float = 0.0,
-    ) -> None:
-        if not self._flow.is_playing or self._segments[-1][1] != kind:
-            self._open(kind)
-        first, source = len(self._barrier_qubits), self._source if self._depth else index
-        self._rows.append((opcode, site, qubit, clbit, expression, source, first, count, ticks, angle_rad))
-
-    def _open(self, kind: SegmentKind) -> None:
-        self._flow.play(len(self._segments))
-        self._segments.append((len(self._rows), kind))
+    def _at(self, index: int) -> int:
+        """Return the instruction of the circuit that is read, or has it in its bodies."""
+        return self._source if self._depth else index
 
     def _site(self, index: int, name: str, qubits: tuple[int, ...]) -> int:
         key = (name, qubits)
@@ -263,18 +234,12 @@ class _Reader:
         return self._expressions.setdefault(Expression(steps), len(self._expressions))
 
     def program(self) -> GateProgram:
-        if not self._segments:
-            self._open(SegmentKind.BODY)
-        instructions = np.array(self._rows, dtype=INSTRUCTION)
-        firsts = [first for first, _ in self._segments]
-        kinds = [int(kind) for _, kind in self._segments]
-        counts = np.diff([*firsts, len(instructions)]).tolist()
-        segments = np.array(list(zip(firsts, counts, kinds, strict=True)), dtype=SEGMENT)
-        barrier_qubits = np.array(self._barrier_qubits, dtype=np.int32)
+        instructions, segments, barrier_qubits = self._columns.columns()
         sites = tuple([GateSite(*site) for site in self._sites])
         boxes: tuple[TimedBox, ...] = ()
         if self._unresolved.is_open:
-            boxes = resolve(instructions, firsts, self._barrier_qubits, sites, self._calibration, self._unresolved)
+            heap, firsts = self._columns.barrier_qubits, self._columns.firsts
+            boxes = resolve(instructions, firsts, heap, sites, self._calibration, self._unresolved)
         for column in (instructions, segments, barrier_qubits):
             column.flags.writeable = False
         return GateProgram(

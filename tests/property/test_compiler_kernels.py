@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qctrl.compiler import _kernels, _pack_kernels
+from qctrl.compiler import _bind_kernels, _kernels, _order_kernels
 from qctrl.ir import CAPTURE, INSTRUCTION, PLAY, ROW, SHIFT, Opcode
 from qctrl.protocol import EVENT, EventOp
 from tests.reference import bind as reference_bind
@@ -187,7 +187,7 @@ def event_column(rows):
 def test_sort_events_agrees_with_a_stable_sort(compiled, rows, first):
     events = event_column(rows)
     first = min(first, len(events))
-    left = form(_pack_kernels.sort_events, compiled)(events, first, len(events), 10_000)
+    left = form(_order_kernels.sort_events, compiled)(events, first, len(events), 10_000)
     key = lambda row: (row[0], row[2] <= EventOp.CAPTURE, row[3])  # noqa: E731
     expected = event_column([*rows[:first], *sorted(rows[first:], key=key)])
     assert events.tolist() == expected.tolist()
@@ -197,7 +197,7 @@ def test_sort_events_agrees_with_a_stable_sort(compiled, rows, first):
 @COMPILED
 def test_sort_events_gives_up_when_its_budget_is_spent(compiled):
     events = event_column([(20 - k, 1, 0, 0, 1) for k in range(20)])
-    assert form(_pack_kernels.sort_events, compiled)(events, 0, len(events), 3) < 0
+    assert form(_order_kernels.sort_events, compiled)(events, 0, len(events), 3) < 0
 
 
 @COMPILED
@@ -206,7 +206,7 @@ def test_sort_events_gives_up_when_its_budget_is_spent(compiled):
 def test_look_through_finds_the_highest_play_and_any_disorder(compiled, rows, in_order):
     key = lambda row: (row[0], row[2] <= EventOp.CAPTURE, row[3])  # noqa: E731
     rows = sorted(rows, key=key) if in_order else rows
-    highest, is_neat = form(_pack_kernels.look_through, compiled)(
+    highest, is_neat = form(_order_kernels.look_through, compiled)(
         event_column(rows), 0, len(rows), frozen(np.array([0.5]))
     )
     plays = [row for row in rows if row[2] == EventOp.PLAY]
@@ -221,7 +221,7 @@ def test_look_through_finds_the_highest_play_and_any_disorder(compiled, rows, in
 def test_peak_of_port_is_the_largest_sum_at_any_tick(compiled, rows):
     rows = sorted(rows)
     peaks = np.array([0.5])
-    found = form(_pack_kernels.peak_of_port, compiled)(
+    found = form(_order_kernels.peak_of_port, compiled)(
         event_column(rows), 0, len(rows), frozen(peaks), np.zeros((2, len(rows) + 1))
     )
     sums = [sum(r[4] / 8 for r in rows if r[2] == 0 and r[0] <= tick < r[0] + r[1]) for tick in range(31)]
@@ -239,7 +239,9 @@ def test_bind_rows_walks_every_chain(compiled, data, n_rows, n_bindings):
     column = [-1, *data.draw(st.lists(st.integers(0, 2), min_size=n_rows - 1, max_size=n_rows - 1))]
     previous = [0, *(data.draw(st.integers(0, row - 1)) for row in range(1, n_rows))]
     out = np.zeros((n_bindings, n_rows), dtype=np.uint32)
-    bad = form(_kernels.bind_rows, compiled)(frozen(angles), frozen(np.array(column)), frozen(np.array(previous)), out)
+    bad = form(_bind_kernels.bind_rows, compiled)(
+        frozen(angles), frozen(np.array(column)), frozen(np.array(previous)), out
+    )
     assert bad == -1
     for binding in range(n_bindings):
         assert out[binding].tolist() == reference_bind.words(angles[binding].tolist(), column, previous)
@@ -251,4 +253,4 @@ def test_bind_rows_names_the_binding_that_is_no_phase(compiled, value):
     out = np.zeros((3, 2), dtype=np.uint32)
     angles = np.array([[0.5], [value], [value]])
     columns = frozen(np.array([0, 0])), frozen(np.array([0, 0]))
-    assert form(_kernels.bind_rows, compiled)(frozen(angles), *columns, out) == 1
+    assert form(_bind_kernels.bind_rows, compiled)(frozen(angles), *columns, out) == 1

@@ -8,7 +8,9 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Instruction, Parameter
 
 from qctrl.compiler import (
+    _bind_kernels,
     _kernels,
+    _order_kernels,
     _pack_kernels,
     check_gate,
     compile_circuit,
@@ -409,7 +411,7 @@ def test_kernels_do_the_same_as_plain_python(monkeypatch):
     circuit.measure(0, 0)
     program = compiled(circuit, made)
     words = program.bind([[0.1, 0.2]]).words
-    for module in (_kernels, _pack_kernels):
+    for module in (_kernels, _order_kernels, _pack_kernels, _bind_kernels):
         for name, kernel in list(vars(module).items()):
             if hasattr(kernel, "py_func"):
                 monkeypatch.setattr(module, name, _interpreted(kernel.py_func))

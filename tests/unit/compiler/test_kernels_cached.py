@@ -10,7 +10,7 @@ SCRIPT = """
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import Instruction, Parameter
-from qctrl.compiler import _capi_kernels, _kernels, _pack_kernels, compile_circuit, make_gate
+from qctrl.compiler import _bind_kernels, _capi_kernels, _kernels, _pack_kernels, compile_circuit, make_gate
 from qctrl.pulse import constant, play, set_frequency, shift_phase
 from tests.unit.compiler import trio
 a = Parameter("a")
@@ -33,7 +33,7 @@ for build in (lambda c: None, lambda c: c.rz(Parameter("a"), 0), lambda c: c.sx(
     compiled.bind(np.full((2, 2 * len(compiled.parameters)), 0.5)[:, ::2])
 called = [
     _capi_kernels.read_instructions, _kernels.count_actions, _kernels.schedule_blocks, _pack_kernels.pack_events,
-    _kernels.bind_rows,
+    _bind_kernels.bind_rows,
 ]
 print([(len(kernel.signatures), sum(kernel.stats.cache_misses.values())) for kernel in called])
 """

@@ -39,6 +39,15 @@ def test_its_bytes_are_the_program_on_the_wire():
     assert compiled.text() == compiled.program.text()
 
 
+def test_it_introduces_itself_in_a_line():
+    compiled = parametric()
+    shown = repr(compiled)
+    assert shown.startswith(
+        f"<CompiledProgram for trio: {len(compiled.program.events)} events in 1 blocks, parameters "
+    )
+    assert shown.endswith(f"{compiled.hash.hex()[:12]}>")
+
+
 def test_resources_count_memories_and_ports():
     resources = parametric().resources()
     ports = {use.port: use for use in resources.ports}
