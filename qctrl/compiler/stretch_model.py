@@ -89,12 +89,13 @@ class StretchModel:
         return start
 
     def _end(self, box: OpenBox, start: Sum, times: list[Sum]) -> Sum:
+        times = [self._on_grid(time) for time in times]
+        self._open.remove(box)
         end = start + self._sum(box.length)
-        for time in Sum.latest(map(self._on_grid, times)):
+        for time in Sum.latest(times):
             excess = self._program.column(at_least=Sum())
             self._excess[excess] = box
             self._program.require(time, at_most=end + Sum(0.0, {excess: 1.0}))
-        self._open.remove(box)
         if not self._open:
             self._base = 0.0
         return end
@@ -114,7 +115,10 @@ class StretchModel:
 
     def _sum(self, length: Length) -> Sum:
         shares = {self._column[stretch]: float(factor) for stretch, factor in length.shares}
-        made = Sum(0.0, shares | ({self._one: float(length.ticks)} if length.ticks else {}))
+        if self._open and length.ticks:
+            made = Sum(0.0, shares | {self._one: float(length.ticks)})
+        else:
+            made = Sum(float(length.ticks), shares)
         self._program.require(Sum(), at_most=made)
         return made
 
