@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 Mode = Literal["density matrix", "ket", "tree"]
 
-MOST_DENSE = {"density matrix": {2: 7, 3: 5, 4: 4}, "ket": {2: 12, 3: 8, 4: 6}}
-"""Most qubits of a dense state, by levels: beyond, one gate takes longer than a whole tree."""
+MOST_DENSE = {"density matrix": {2: 1, 3: 5, 4: 4}, "ket": {2: 1, 3: 8, 4: 6}}
+"""Most qubits of a dense state, by levels: beyond, one gate takes longer than a whole tree.
+
+A dense state is moved by operators of its own levels, and a gate between qubits passes through level 2; those of a tree
+have three levels and are cut to two afterwards.
+"""
 _STEP = 2e4
 """Multiplications that take as long as NumPy takes to begin one."""
 _TREE = 2e7
@@ -77,7 +81,8 @@ def choose(job: Job, options: SimOptions) -> Choice:
         if options.mode not in ("auto", "tree"):
             raise ResourceError(
                 f"the program touches {job.n_qubits} qubits; a {dense} of {levels} levels holds {most}; "
-                "use fewer qubits or leave the mode to the emulator"
+                + ("use levels=3" if levels == 2 else "use fewer qubits")
+                + " or leave the mode to the emulator"
             )
         if levels > _TREE_LEVELS:
             raise ResourceError(

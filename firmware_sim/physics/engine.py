@@ -236,7 +236,7 @@ class Engine:
             frames_hz: Frequency of each qubit's frame, shape ``(n_qubits,)``.
 
         Raises:
-            ResourceError: The block touches another qubit.
+            ResourceError: The block touches another qubit, or there are more than a dense state holds.
         """
         block = self._block(lines, start_ticks, (), None, set())
         strangers = block.touched - set(qubits)
@@ -252,6 +252,7 @@ class Engine:
         outputs: list[NDArray[np.complex128]] = []
         for given in inputs:
             state = State(tuple(qubits), self.choice.levels, _turn(given, enter))
+            self._refuse_large(state)
             for plan in plans:
                 state = evolve(plan, state)
             outputs.append(_turn(state.data, leave))
@@ -329,7 +330,8 @@ class Engine:
         if len(state.qubits) > most:
             raise ResourceError(
                 f"the program touches {len(state.qubits)} qubits; a {self.choice.mode} of {state.levels} levels holds "
-                f"{most}; use fewer qubits" + (" or noise=False" if state.mixed else "")
+                f"{most}; use "
+                + ("levels=3" if state.levels == 2 else "fewer qubits or noise=False" if state.mixed else "fewer qubits")
             )
 
     def _evolve(

@@ -269,6 +269,7 @@ def _durations(document: Document) -> Iterator[tuple[float, bool, tuple[str, ...
             yield readout.waveform.duration, True, (*path, "waveform", "duration")
             yield readout.acquisition.delay, False, (*path, "acquisition", "delay")
             yield readout.acquisition.duration, True, (*path, "acquisition", "duration")
+            yield readout.ring_down, False, (*path, "ring_down")
     for name, edge in document.edges.items():
         for gate_name, edge_gate in edge.gates.items():
             path = ("edges", name, "gates", gate_name)

@@ -13,7 +13,7 @@ from qctrl.calibration.cross_resonance import CrossResonance, Part
 from qctrl.calibration.document import Qubit, Timing
 from qctrl.calibration.gates import ComposedGate, FluxCz, QubitGate, VirtualZ
 from qctrl.calibration.grid import on_grid, ticks
-from qctrl.calibration.readout import PassiveReset
+from qctrl.calibration.readout import PassiveReset, Readout
 from qctrl.units import clock_period
 
 
@@ -76,13 +76,13 @@ def cross_resonance_ticks(
 
 
 def measure_ticks(qubit: Qubit, timing: Timing) -> int | None:
-    """Return the duration of a measurement, pulse and capture window, in ticks."""
+    """Return the duration of a measurement, pulse and capture window and what rings down behind them, in ticks."""
     readout = qubit.readout
     if readout is None:
         return None
     dt_s = clock_period(timing.dt)
-    window = ticks(readout.acquisition.delay, dt_s) + ticks(readout.acquisition.duration, dt_s)
-    return on_grid(max(ticks(readout.waveform.duration, dt_s), window), capture_step(timing))
+    sounds = max(ticks(readout.waveform.duration, dt_s), _window_ticks(readout, dt_s))
+    return on_grid(sounds + ticks(readout.ring_down, dt_s), capture_step(timing))
 
 
 def reset_ticks(qubit: Qubit, timing: Timing) -> int | None:
@@ -93,8 +93,14 @@ def reset_ticks(qubit: Qubit, timing: Timing) -> int | None:
     if isinstance(reset, PassiveReset):
         return on_grid(ticks(reset.duration, dt_s), capture_step(timing))
     gates: dict[str, QubitGate] = {**qubit.gates}
-    measure, flip = measure_ticks(qubit, timing), gates.get("x")
-    if measure is None or flip is None:
+    readout, measure, flip = qubit.readout, measure_ticks(qubit, timing), gates.get("x")
+    if readout is None or measure is None or flip is None:
         return None
-    latency = on_grid(ticks(timing.bit_latency, dt_s), capture_step(timing))
-    return on_grid(Fraction(measure + latency + gate_ticks(flip, gates, timing)), capture_step(timing))
+    # The bit is on its way while the resonator rings down.
+    readable = on_grid(_window_ticks(readout, dt_s) + ticks(timing.bit_latency, dt_s), capture_step(timing))
+    return on_grid(Fraction(max(measure, readable) + gate_ticks(flip, gates, timing)), capture_step(timing))
+
+
+def _window_ticks(readout: Readout, dt_s: Fraction) -> Fraction:
+    """Return the end of the capture window, from the start of the pulse."""
+    return ticks(readout.acquisition.delay, dt_s) + ticks(readout.acquisition.duration, dt_s)

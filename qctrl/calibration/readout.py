@@ -72,6 +72,8 @@ class Readout(StrictModel):
     frequency: Frequency
     waveform: Waveform
     acquisition: Acquisition
+    ring_down: Seconds = 0.0
+    """Silence behind pulse and window, in s, until the resonator has lost its photons and the qubit may be driven."""
     discriminator: Annotated[LinearDiscriminator | ClassDiscriminator, Field(discriminator="kind")]
     assignment: AnyMatrix | None = None
     """``[i][j] = P(read i | prepared j)``; columns sum to 1."""

@@ -53,6 +53,36 @@ def test_random_circuits_give_the_counts_of_the_state_vector(
         assert_counts_match(result.data.meas.get_counts(), Statevector(circuit).probabilities())
 
 
+@pytest.mark.parametrize("device", ["pair2", "heavyhex7"])
+def test_two_levels_are_enough_for_a_gate_that_passes_through_the_third(service: ProviderService, device: str) -> None:
+    backend = service.backend(device, noise=False, levels=2, seed=SEED)
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    manager = generate_preset_pass_manager(1, backend=backend, initial_layout=[0, 1], seed_transpiler=SEED)
+    counts = SamplerV2(backend).run([manager.run(circuit)], shots=SHOTS).result()[0].data.meas.get_counts()
+    assert_counts_match(counts, np.array([0.5, 0, 0, 0.5]) * (1 - 2e-3) + 5e-4)
+
+
+@pytest.mark.parametrize("device", ["pair2", "chain5", "heavyhex7", "grid20"])
+def test_gates_right_behind_a_measurement_act_on_what_was_found(service: ProviderService, device: str) -> None:
+    """An x of four pulses; the photons of the readout would spoil up to a fifth of the shots. False alarm 1e-6."""
+    circuit = QuantumCircuit(1, 2)
+    circuit.sx(0)
+    circuit.measure(0, 0)
+    circuit.sx(0)
+    circuit.sx(0)
+    circuit.rz(np.pi / 2, 0)
+    circuit.sx(0)
+    circuit.rz(np.pi, 0)
+    circuit.sx(0)
+    circuit.measure(0, 1)
+    backend = service.backend(device, noise=False, seed=SEED)
+    counts = SamplerV2(backend).run([circuit], shots=SHOTS).result()[0].data.c.get_counts()
+    assert_counts_match(counts, np.array([0, 0.5, 0.5, 0]) * (1 - 2e-3) + 5e-4)
+
+
 def test_a_ghz_state_of_all_of_heavyhex7_comes_out_if_no_qubit_waits_in_superposition(
     service: ProviderService,
 ) -> None:

@@ -173,7 +173,7 @@ def test_rz_cannot_be_a_pulse():
 def test_every_problem_is_listed_in_file_order():
     text = edited("frequency: 4.82e9", "frequency: 4.82").replace("amp: 0.36", "amp: 36")
     lines = refusal(text).splitlines()
-    assert [line.split(":")[1] for line in lines] == ["13", "20", "37"]
+    assert [line.split(":")[1] for line in lines] == ["13", "20", "38"]
 
 
 def test_long_lists_of_problems_are_cut():

@@ -55,16 +55,22 @@ def test_durations_are_whole_ticks():
     assert calibration.duration_ticks("rz", (0,)) == 0
     assert calibration.duration_ticks("sx", (0,)) == 24
     assert calibration.duration_ticks("cz", (1, 0)) == 60 + 4
-    assert calibration.duration_ticks("measure", (0,)) == 1000
+    assert calibration.duration_ticks("measure", (0,)) == 1000 + 200
     assert calibration.duration_ticks("reset", (0,)) == 1000 + 400 + 24
+
+
+def test_a_reset_waits_for_its_bit_or_for_the_photons_to_leave_whichever_is_later():
+    slow = changed(("ring_down: 2.0e-7", "ring_down: 6.0e-7"))
+    assert slow.duration_ticks("measure", (0,)) == 1600
+    assert slow.duration_ticks("reset", (0,)) == 1600 + 24
 
 
 def test_durations_are_padded_up_to_the_grid():
     calibration = changed(("granularity: 1", "granularity: 16"), ("acquire_alignment: 1", "acquire_alignment: 48"))
     assert calibration.duration_ticks("sx", (0,)) == 32
     assert calibration.duration_ticks("cz", (0, 1)) == 64
-    assert calibration.duration_ticks("measure", (0,)) == 1008
-    assert calibration.duration_ticks("reset", (0,)) == 1008 + 432 + 48
+    assert calibration.duration_ticks("measure", (0,)) == 1200
+    assert calibration.duration_ticks("reset", (0,)) == 1440 + 48
 
 
 def test_a_tick_that_is_no_decimal_still_gives_whole_ticks():
@@ -146,7 +152,7 @@ def test_partial_qubit_is_demoted_with_its_edges(old, new, reason):
 def test_qubit_without_readout_is_demoted():
     lines = PAIR.splitlines(keepends=True)
     start = lines.index("    readout:\n")
-    calibration = loads("".join(lines[:start] + lines[start + 5 :]))
+    calibration = loads("".join(lines[:start] + lines[start + 6 :]))
     assert calibration.demoted["q0"] == "no readout"
 
 

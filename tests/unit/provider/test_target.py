@@ -65,7 +65,7 @@ def test_target_states_the_grid_and_every_operation():
     assert target["rz"][0,].error == 0.0
     assert target["sx"][0,].duration == 24e-9
     assert target["cz"][1, 0].duration == target["cz"][0, 1].duration == 64e-9
-    assert target["measure"][4,].duration == 1e-6
+    assert target["measure"][4,].duration == 1.2e-6  # with 200 ns of ring-down
     assert target["reset"][4,].duration == 1424e-9
     assert target["delay"] == dict.fromkeys([(i,) for i in range(5)])
 
