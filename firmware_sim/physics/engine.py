@@ -16,14 +16,16 @@ from firmware_sim.physics.columns import Columns, ground_columns
 from firmware_sim.physics.dephasing import dephased
 from firmware_sim.physics.device import build_chip
 from firmware_sim.physics.evolution import Plan, Planner, evolve
-from firmware_sim.physics.measurement import Measurement, collapse
+from firmware_sim.physics.measurement import Measurement
 from firmware_sim.physics.photons import Felt, Photons, Ringing, emptied
+from firmware_sim.physics.process import frame_phases, processed
 from firmware_sim.physics.random import Draws
 from firmware_sim.physics.readout import Capture, Readout
 from firmware_sim.physics.segments import Segment, shorten
-from firmware_sim.physics.slow_noise import Clock, SlowNoise, turn
+from firmware_sim.physics.slow_noise import Clock, SlowNoise
 from firmware_sim.physics.states import State, extend, ground
 from firmware_sim.physics.tally import Tally
+from firmware_sim.physics.windows import Windows
 from firmware_sim.physics.workload import job_of
 from firmware_sim.signal_chain import SignalChain
 from qctrl.errors import ConfigError, InstrumentFault, ResourceError
@@ -97,6 +99,7 @@ class Engine:
         self._planner = Planner(self._chip, self._chain, self._cache, choice.levels)
         self._readout = Readout(self._chip, self._setup, self._cache, choice.levels)
         self._measurement = Measurement(self._chip, self._readout, noisy=self._options.noise)
+        self._windows = Windows(self._readout, self._measurement, self._tally, self._chain.sample_ticks, choice.levels)
         self._photons = Photons(self._chip, self._setup, self._cache, choice.levels, self._chain.sample_ticks)
         self._tree: TreePlayer | None = None
         if choice.mode == "tree":
@@ -184,7 +187,7 @@ class Engine:
         """
         readout_ends = {end for branch in branches for _, end in branch.in_readout}
         block = self._block(lines, start_ticks, captures, plays, readout_ends)
-        deferred = self._deferrable(block) if final else frozenset[int]()
+        deferred = self._windows.deferrable(block) if final else frozenset[int]()
         # Once the last qubit is measured and nothing follows, what the block still does is seen by nobody.
         done = bool(deferred) and len(deferred) == len(block.starts)
         ends = max(block.starts[q] for q in deferred) if done else block.n_samples
@@ -193,13 +196,13 @@ class Engine:
         current = join([self._renew(branch, start_ticks) for branch in branches])
         dark = "photons" in self._options.without
         ringing = None if dark else self._photons.read(block, current, ends)
-        for stretch in block.stretches([*self._marks(block, deferred), *entries.values()], ends):
+        for stretch in block.stretches([*self._windows.marks(block, deferred), *entries.values()], ends):
             current = self._enter(current, frozenset(q for q, first in entries.items() if first < stretch[-1].last))
-            current = self._measure(current, block, stretch[0].first, deferred, resting=ringing is not None)
+            current = self._windows.measure(current, block, stretch[0].first, deferred, resting=ringing is not None)
             current = self._evolve(current, block, stretch, deferred, ringing)
         current = self._enter(current, block.touched)
         if final:
-            current = self._measure_deferred(current, block, deferred)
+            current = self._windows.measure_deferred(current, block, deferred)
         self._tally.most_branches = max(self._tally.most_branches, len(current))
         return current
 
@@ -243,20 +246,16 @@ class Engine:
         if strangers or list(qubits) != sorted(set(qubits)):
             names = ", ".join(self._chip.names[q] for q in sorted(strangers)) or "an unsorted list"
             raise ResourceError(f"the block touches {names}; give every touched qubit, in ascending order")
-        tick_s = float(self._setup.tick_s)
-        end_s = start_ticks * tick_s + block.n_samples * self._chain.sample_s
-        enter = self._frame_phases(frames_hz, -start_ticks * tick_s)
-        leave = self._frame_phases(frames_hz, end_s)
+        tick_s, n_states = float(self._setup.tick_s), self.choice.levels ** len(qubits)
+        times_s = (-start_ticks * tick_s, start_ticks * tick_s + block.n_samples * self._chain.sample_s)
+        detunings_hz = frames_hz - self._chain.reference_hz
+        phases = tuple(frame_phases(detunings_hz, self.choice.levels, time_s) for time_s in times_s)
+        shape = (n_states, n_states) if self._options.noise else (n_states,)
+        start = State(tuple(qubits), self.choice.levels, np.zeros(shape, dtype=np.complex128))
+        self._refuse_large(start)
         quiet = frozenset[int]() if self._options.noise else None
-        plans = [self._planner.plan(lines, start_ticks, part, tuple(qubits), quiet) for part in block.segments]
-        outputs: list[NDArray[np.complex128]] = []
-        for given in inputs:
-            state = State(tuple(qubits), self.choice.levels, _turn(given, enter))
-            self._refuse_large(state)
-            for plan in plans:
-                state = evolve(plan, state)
-            outputs.append(_turn(state.data, leave))
-        return np.array(outputs)
+        plans = [self._planner.plan(lines, start_ticks, part, start.qubits, quiet) for part in block.segments]
+        return processed(plans, start, inputs, phases)
 
     def statistics(self) -> dict[str, Any]:
         """Return what the physics did and how far to trust it.
@@ -291,18 +290,6 @@ class Engine:
             found = plays.memory[key] = build()
         return found
 
-    def _marks(self, block: Block, deferred: frozenset[int]) -> list[int]:
-        """Return the samples at which a window begins whose outcome must be known at once."""
-        windows = [c.first_tick for c in block.captures if self._readout.qubit_of(c) not in deferred]
-        return [(tick - block.start_ticks) // self._chain.sample_ticks for tick in windows]
-
-    def _deferrable(self, block: Block) -> frozenset[int]:
-        """Return qubits measured once that no line touches from their capture on."""
-        measured = [self._readout.qubit_of(capture) for capture in block.captures]
-        return frozenset(
-            q for q, first in block.starts.items() if block.last_touch.get(q, -1) < first and measured.count(q) == 1
-        )
-
     def _renew(self, branch: Branch, start_ticks: int) -> Branch:
         """Return a branch at the start of a block."""
         still = tuple((q, end) for q, end in branch.in_readout if end > start_ticks)
@@ -331,7 +318,13 @@ class Engine:
             raise ResourceError(
                 f"the program touches {len(state.qubits)} qubits; a {self.choice.mode} of {state.levels} levels holds "
                 f"{most}; use "
-                + ("levels=3" if state.levels == 2 else "fewer qubits or noise=False" if state.mixed else "fewer qubits")
+                + (
+                    "levels=3"
+                    if state.levels == 2
+                    else "fewer qubits or noise=False"
+                    if state.mixed
+                    else "fewer qubits"
+                )
             )
 
     def _evolve(
@@ -361,7 +354,7 @@ class Engine:
                 if key not in plans:
                     plans[key] = self._plans(block, stretch, *key)
                 for segment, plan, blur in zip(stretch, plans[key], felt, strict=True):
-                    state = self._through(plan, state, self._half_turns(branch, block, segment))
+                    state = evolve(plan, state, self._half_turns(branch, block, segment))
                     state = replace(state, data=dephased(state, blur))
             result.append(replace(branch, state=state))
         return result
@@ -378,13 +371,6 @@ class Engine:
         slopes = self._chain.slopes_hz(block.lines, (segment.first, segment.last))
         one = Draws(branch.draws.key, branch.binding, branch.shots[:1])
         return self._slow.angles(one, span_s, slopes)[0, list(branch.state.qubits)] / 2
-
-    def _through(self, plan: Plan, state: State, half: NDArray[np.float64] | None) -> State:
-        """Return a dense state after a segment."""
-        if half is None:
-            return evolve(plan, state)
-        after = evolve(plan, replace(state, data=turn(state.data, half, state.levels)))
-        return replace(after, data=turn(after.data, half, after.levels))
 
     def _plans(
         self, block: Block, stretch: list[Segment], qubits: tuple[int, ...], quiet: tuple[frozenset[int] | None, ...]
@@ -412,51 +398,3 @@ class Engine:
                 "allow_unsafe=True goes on all the same",
                 fault_code="QC-UNSAFE",
             )
-
-    def _measure(
-        self, branches: list[Branch], block: Block, sample: int, deferred: frozenset[int], *, resting: bool
-    ) -> list[Branch]:
-        """Measure the captures that begin at a sample, and branch by what was found."""
-        now = [
-            c for c in block.captures if self._begins(block, c, sample) and self._readout.qubit_of(c) not in deferred
-        ]
-        if not now:
-            return branches
-        result: list[Branch] = []
-        for branch in branches:
-            found = self._measurement.measure(branch, now, block.lines, block.start_ticks)
-            self._count(found.levels)
-            result += collapse(found, resting=resting)
-        return result
-
-    def _measure_deferred(self, branches: list[Branch], block: Block, deferred: frozenset[int]) -> list[Branch]:
-        last = [c for c in block.captures if self._readout.qubit_of(c) in deferred]
-        if not last:
-            return branches
-        result: list[Branch] = []
-        for branch in branches:
-            found = self._measurement.measure(branch, last, block.lines, block.start_ticks)
-            self._count(found.levels)
-            result.append(found.branch)
-        return result
-
-    def _begins(self, block: Block, capture: Capture, sample: int) -> bool:
-        return (capture.first_tick - block.start_ticks) // self._chain.sample_ticks == sample
-
-    def _count(self, levels: NDArray[np.uint8]) -> None:
-        if self.choice.levels > 2:
-            self._tally.measured += levels.size
-            self._tally.leaked += int(np.count_nonzero(levels > 1))
-
-    def _frame_phases(self, frames_hz: NDArray[np.float64], time_s: float) -> NDArray[np.complex128]:
-        levels = self.choice.levels
-        turns = (frames_hz - self._chain.reference_hz) @ np.indices((levels,) * len(frames_hz)).reshape(
-            len(frames_hz), -1
-        )
-        return np.exp(2j * np.pi * turns * time_s)
-
-
-def _turn(data: NDArray[np.complex128], phases: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    if data.ndim == 1:
-        return data * phases
-    return phases[:, None] * data * phases.conj()

@@ -8,7 +8,7 @@ reported.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from firmware_sim.physics.cache import OperatorCache, content_key
 from firmware_sim.physics.noise import block_superoperator, local_superoperator
 from firmware_sim.physics.propagators import Controls, edge_ratio, occupations, unitary
+from firmware_sim.physics.slow_noise import turn
 from firmware_sim.physics.states import State, apply_superoperator, left_multiply
 
 if TYPE_CHECKING:
@@ -225,8 +226,17 @@ def clash(cache: OperatorCache, first: Step, second: Step, levels: int) -> float
     return float(cache.get(key, build)[0])
 
 
-def evolve(plan: Plan, state: State) -> State:
-    """Return the state, of the plan's qubits, after the plan's operators."""
+def evolve(plan: Plan, state: State, half_turns_rad: NDArray[np.float64] | None = None) -> State:
+    """Return the state, of the plan's qubits, after the plan's operators.
+
+    Args:
+        plan: The operators.
+        state: The state before.
+        half_turns_rad: Angles by which slow noise turns each qubit before, and once more after the operators.
+    """
+    if half_turns_rad is not None:
+        turned = evolve(plan, replace(state, data=turn(state.data, half_turns_rad, state.levels)))
+        return replace(turned, data=turn(turned.data, half_turns_rad, state.levels))
     data, n_qubits, levels = state.data, len(state.qubits), state.levels
     position = {qubit: index for index, qubit in enumerate(state.qubits)}
     waiting: list[Step] = []
