@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from qctrl.errors import InstrumentError, ProtocolError, QctrlError
+from qctrl.errors import InstrumentError, ProtocolError
 from qctrl.instruments.base import Fetched, Identity, Progress, State
+from qctrl.instruments.rules import check_pair, safe_on_failure
 from qctrl.protocol import PROTOCOL_VERSION, Patch, Program, Results, Run, Setup
 from qctrl.transport import Answer, Client
 
@@ -89,7 +89,7 @@ class Sequencer:
         if identity == self._setup_hash:
             return
         self._program_hash = self._setup_hash = b""
-        with self._safe_on_failure():
+        with safe_on_failure(self.safe_state):
             answer = self._client.request("configure", {}, [setup.to_bytes()], deadline_s=_DEADLINES_S["configure"])
             self._check_echo("configure", answer, "setup_hash", identity)
         self._setup_hash = identity
@@ -100,8 +100,9 @@ class Sequencer:
         Raises:
             ProtocolError: They do not belong together, or not to the configured Setup.
         """
-        with self._safe_on_failure():
-            identity = self._check_pair(program, patch)
+        with safe_on_failure(self.safe_state):
+            check_pair(program, patch, self._setup_hash)
+            identity = program.hash
             buffers = self._not_loaded(identity, program, patch)
             if not buffers:
                 return
@@ -112,14 +113,14 @@ class Sequencer:
     def start(self, run: Run) -> None:
         """Start playing; see ``Playback``."""
         run.verify()
-        with self._safe_on_failure():
+        with safe_on_failure(self.safe_state):
             self._refuse_switches(run)
             self._client.request("start", {}, [run.to_bytes()], deadline_s=_DEADLINES_S["start"])
 
     def fetch(self, run_id: str, block: int, wait_s: float) -> Fetched:
         """Return the next block of results; see ``Playback``."""
         body = {"run_id": run_id, "block": block, "wait_ms": round(wait_s * 1e3)}
-        with self._safe_on_failure():
+        with safe_on_failure(self.safe_state):
             answer = self._client.request("fetch", body, deadline_s=wait_s + _DEADLINES_S["fetch"])
             return self._fetched(answer, run_id)
 
@@ -130,9 +131,10 @@ class Sequencer:
             ProtocolError: Program, patch and run do not belong together, or not to the configured Setup.
         """
         run.verify()
-        with self._safe_on_failure():
+        with safe_on_failure(self.safe_state):
             self._refuse_switches(run)
-            identity = self._check_pair(program, patch)
+            check_pair(program, patch, self._setup_hash)
+            identity = program.hash
             buffers = [*self._not_loaded(identity, program, patch), run.to_bytes()]
             body, deadline_s = {"wait_ms": round(wait_s * 1e3)}, wait_s + _DEADLINES_S["play"]
             fetched = self._fetched(self._client.request("play", body, buffers, deadline_s=deadline_s), run.run_id)
@@ -189,30 +191,9 @@ class Sequencer:
             raise ProtocolError(f"{self._where()} sent results of run {results.run_id}, asked for {run_id}")
         return Fetched(progress, results)
 
-    def _check_pair(self, program: Program, patch: Patch | None) -> bytes:
-        identity = program.hash
-        if program.setup_hash != self._setup_hash:
-            raise ProtocolError("program was assembled for another Setup than the configured one; compile it again")
-        if patch is not None:
-            patch.verify_for(program)
-        elif program.n_slots > 1:
-            raise ProtocolError(f"program has {program.n_slots - 1} open slots and no patch; bind its parameters")
-        return identity
-
     def _check_echo(self, verb: str, answer: Answer, key: str, identity: bytes) -> None:
         if answer.body.get(key) != identity.hex():
             raise ProtocolError(f"{self._where()} acknowledged {verb} of {answer.body.get(key)}, not {identity.hex()}")
-
-    @contextmanager
-    def _safe_on_failure(self) -> Generator[None]:
-        try:
-            yield
-        except QctrlError as error:
-            try:
-                self.safe_state()
-            except QctrlError as second:
-                error.add_note(f"the safe state could not be confirmed either: {second}")
-            raise
 
     def _where(self) -> str:
         return f"instrument {self._client.name or '(unnamed)'} at {self._client.address}"

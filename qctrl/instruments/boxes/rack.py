@@ -2,31 +2,31 @@
 
 The host plays the firmware's part: it renders the samples of a packed program and uploads them, lets the generators
 repeat the shot on a common trigger while the digitizers take one record each time, and makes classical registers of
-the records. There is no thread: a run moves on inside ``fetch``, so nothing goes on unseen.
+the records.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Final
 
 from qctrl.config import Rack
-from qctrl.errors import ConfigError, InstrumentError, ProtocolError, QctrlError, UnsupportedInstructionError
-from qctrl.instruments.base import Fetched, Identity, Progress, State
+from qctrl.errors import ConfigError, InstrumentError, QctrlError, UnsupportedInstructionError
+from qctrl.instruments.base import Fetched, Identity, Progress
 from qctrl.instruments.boxes.base import Box, BoxHealth, GeneratorLimits
 from qctrl.instruments.boxes.lease import Lease, take_leases
 from qctrl.instruments.boxes.playing import Playing
 from qctrl.instruments.boxes.settings import announced, apply, settings
 from qctrl.instruments.boxes.together import each, raise_together
 from qctrl.instruments.boxes.wired import Wired, wire
-from qctrl.protocol import Patch, Program, Results, Run, Setup
+from qctrl.instruments.hosted import HostedRun
+from qctrl.instruments.rules import check_pair, safe_on_failure
+from qctrl.protocol import Patch, Program, Run, Setup
 from qctrl.version import __version__
 
 CAPABILITIES: Final = frozenset({"iq", "trace"})
 """No ``branch``: nothing decides during a shot."""
-_SETTLE_S: Final = 0.001
 
 
 class BoxRack:
@@ -51,8 +51,7 @@ class BoxRack:
         self._limits: dict[str, GeneratorLimits] = {}
         self._program: Program | None = None
         self._patch: Patch | None = None
-        self._epoch = 0
-        self._clear_run()
+        self._run = HostedRun(self._error)
 
     # Link
 
@@ -66,15 +65,13 @@ class BoxRack:
         if not self._leases:
             self._leases = take_leases(self._rack.instruments)
         self._setup_hash = b""
-        self._clear_run()
+        self._run.clear("safe")
         each(self._boxes, "cannot be reached", lambda box: box.connect())
-        return Identity("boxes", self._device, __version__, self._epoch, CAPABILITIES)
+        return Identity("boxes", self._device, __version__, self._run.epoch, CAPABILITIES)
 
     def health(self) -> Progress:
         """Return how far the run is."""
-        total = 0 if self._run is None else self._run.n_shots * self._run.n_bindings
-        run_id = "" if self._run is None else self._run.run_id
-        return Progress(self._state, run_id, self._done_shots, total, self._steps)
+        return self._run.progress()
 
     def check(self) -> dict[str, BoxHealth | QctrlError]:
         """Ask every box for what must be in order, and return what it said, or why it did not; switches nothing."""
@@ -105,7 +102,7 @@ class BoxRack:
         """Stop acquisition, then generators, then oscillators; DC levels are held."""
         # A box that has to be connected anew for this forgets its settings: the next job configures all.
         self._setup_hash = b""
-        self._clear_run()
+        self._run.clear("safe")
         order = (self._wired.digitizers, self._wired.generators, self._wired.oscillators, self._wired.sources)
         errors: list[QctrlError] = []
         for role in order:
@@ -155,12 +152,7 @@ class BoxRack:
         """
         if not self._setup_hash:
             raise InstrumentError("nothing is configured; configure the Setup first", name=self._device)
-        if program.setup_hash != self._setup_hash:
-            raise ProtocolError("program was assembled for another Setup than the configured one; compile it again")
-        if patch is not None:
-            patch.verify_for(program)
-        elif program.n_slots > 1:
-            raise ProtocolError(f"program has {program.n_slots - 1} open slots and no patch; bind its parameters")
+        check_pair(program, patch, self._setup_hash)
         if not program.is_straight or program.n_registers:
             raise UnsupportedInstructionError(
                 f"{self._device}: this rack plays every shot alike, and the program decides on bits or computes with "
@@ -181,57 +173,27 @@ class BoxRack:
         setup, program = self._setup, self._program
         if setup is None or program is None or not self._setup_hash:
             raise InstrumentError("nothing is loaded; configure the Setup and load a program first", name=self._device)
-        if run.sim is not None:
-            raise InstrumentError(
-                f"rack of {self._device} is real: it cannot take the emulator's switches (seed, noise, levels)",
-                name=self._device,
-            )
-        if run.epoch < self._epoch:
-            raise InstrumentError(f"run has epoch {run.epoch}, this rack has served {self._epoch}", name=self._device)
-        self._epoch = run.epoch
+        self._run.accept(run)
         with self._safe_on_failure():
             # Nothing of this run was sent to them yet.
             if self._connect_lost():
                 self._limits = apply(self._wired, settings(self._wired, setup))
             each(self._wired.oscillators, "did not switch on", lambda box: box.switch_on())
             playing = Playing(self._wired, setup, self._limits, program, self._patch, self._run_slack_s)
-        self._clear_run()
-        self._run, self._state = run, "running"
-        self._work = playing.play(run)
+        self._run.begin(run, playing.play(run))
 
     def fetch(self, run_id: str, block: int, wait_s: float) -> Fetched:
         """Go on with the run until its next block of results is there; see ``Playback``."""
-        if self._run is None or self._run.run_id != run_id:
-            raise InstrumentError(f"there is no run {run_id!r} on this rack; it was aborted", name=self._device)
-        until = time.monotonic() + wait_s
+        self._run.check_known(run_id)
         with self._safe_on_failure():
-            while block not in self._blocks and self._work is not None:
-                self._advance(self._work)
-                if time.monotonic() > until:
-                    break
-        for fetched in [k for k in self._blocks if k < block]:
-            del self._blocks[fetched]
-        return Fetched(self.health(), self._blocks.get(block))
+            self._run.advance(block, wait_s)
+        return Fetched(self.health(), self._run.take(block))
 
     def abort(self) -> None:
         """Stop the run and go to the safe state."""
         self.safe_state()
 
     # Own
-
-    def _advance(self, work: Iterator[Results | None]) -> None:
-        try:
-            found = next(work)
-        except StopIteration:
-            self._work, self._state = None, "done"
-            return
-        self._steps += 1
-        if found is None:
-            time.sleep(_SETTLE_S)
-            return
-        self._blocks[self._n_blocks] = found
-        self._n_blocks += 1
-        self._done_shots += found.bits.shape[0] * found.bits.shape[1]
 
     def _connect_lost(self) -> bool:
         """Connect anew to boxes that restarted or failed since they were last used; return whether there were any."""
@@ -240,23 +202,8 @@ class BoxRack:
         each(lost, "cannot be reached", lambda box: box.connect())
         return bool(lost)
 
-    def _clear_run(self) -> None:
-        self._run: Run | None = None
-        self._work: Iterator[Results | None] | None = None
-        self._state: State = "ready" if self._setup_hash else "safe"
-        self._blocks: dict[int, Results] = {}
-        self._n_blocks = 0
-        self._done_shots = 0
-        self._steps = 0
+    def _safe_on_failure(self) -> AbstractContextManager[None]:
+        return safe_on_failure(self.safe_state, self._run.fail)
 
-    @contextmanager
-    def _safe_on_failure(self) -> Generator[None]:
-        try:
-            yield
-        except (QctrlError, ExceptionGroup) as error:
-            try:
-                self.safe_state()
-            except (QctrlError, ExceptionGroup) as second:
-                error.add_note(f"the safe state could not be confirmed either: {second}")
-            self._state = "failed"
-            raise
+    def _error(self, text: str) -> InstrumentError:
+        return InstrumentError(f"rack of {self._device} {text}", name=self._device)

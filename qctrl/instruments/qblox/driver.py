@@ -6,36 +6,33 @@ dummy cluster. It assembles every program with the vendor's assembler and takes 
 nothing, and takes numbers that a real one refuses. So it proves neither that samples, phases and times are as the
 vendor describes them, nor that the trigger network is as fast as it says, nor that a discriminator calibrated on other
 hardware fits the cluster's scale; a dummy's bins are zeros, and its results say ``dummy``.
-
-There is no thread: a run moves on inside ``fetch``, so nothing goes on unseen.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Final
 
 from qctrl.config import Rack
-from qctrl.errors import ConfigError, InstrumentError, ProtocolError, QctrlError, UnsupportedInstructionError
-from qctrl.instruments.base import Fetched, Identity, Progress, State
+from qctrl.errors import ConfigError, InstrumentError, QctrlError, UnsupportedInstructionError
+from qctrl.instruments.base import Fetched, Identity, Progress
 from qctrl.instruments.boxes.base import BoxHealth, BoxIdentity
 from qctrl.instruments.boxes.lease import Lease, take_leases
+from qctrl.instruments.hosted import HostedRun
 from qctrl.instruments.qblox.connection import DUMMY, Connection
 from qctrl.instruments.qblox.layout import check_setup, cluster_wiring
 from qctrl.instruments.qblox.limits import MODULES
 from qctrl.instruments.qblox.playing import Playing
 from qctrl.instruments.qblox.sequences import to_q1asm
 from qctrl.instruments.qblox.settings import module_values, oscillators_off
-from qctrl.protocol import Patch, Program, Results, Run, Setup
+from qctrl.instruments.rules import check_pair, safe_on_failure
+from qctrl.protocol import Patch, Program, Run, Setup
 from qctrl.version import __version__
 
 CAPABILITIES: Final = frozenset({"branch", "iq"})
 """No ``trace``: a sequencer records one window at a time, averaged or once."""
 _OPEN_S: Final = 60.0
 _ASK_S: Final = 10.0
-_PAUSE_S: Final = 0.001
 _UNLOCKED: Final = "PLL"
 
 
@@ -61,8 +58,7 @@ class QbloxCluster:
         self._setup_hash = b""
         self._program: Program | None = None
         self._patch: Patch | None = None
-        self._epoch = 0
-        self._clear_run()
+        self._run = HostedRun(self._error)
 
     # Link
 
@@ -76,15 +72,13 @@ class QbloxCluster:
         if not self._leases and self._entry.address != DUMMY:
             self._leases = take_leases(self._rack.instruments)
         self._setup_hash = b""
-        self._clear_run()
+        self._run.clear("safe")
         self._open()
-        return Identity("qblox_cluster", self._device, __version__, self._epoch, CAPABILITIES)
+        return Identity("qblox_cluster", self._device, __version__, self._run.epoch, CAPABILITIES)
 
     def health(self) -> Progress:
         """Return how far the run is."""
-        total = 0 if self._run is None else self._run.n_shots * self._run.n_bindings
-        run_id = "" if self._run is None else self._run.run_id
-        return Progress(self._state, run_id, self._done_shots, total, self._steps)
+        return self._run.progress()
 
     def check(self) -> dict[str, BoxHealth | QctrlError]:
         """Ask the cluster for what must be in order, and return what it said, or why it did not; switches nothing."""
@@ -120,7 +114,7 @@ class QbloxCluster:
     def safe_state(self) -> None:
         """Stop every sequencer, disconnect every output, switch oscillators off; idempotent."""
         self._setup_hash = b""
-        self._clear_run()
+        self._run.clear("safe")
         if not self._connection.is_open:
             self._open()
         self._connection.call("stop", deadline_s=_ASK_S)
@@ -166,12 +160,7 @@ class QbloxCluster:
             CompileError: They do not fit; the message begins with the capability or memory that lacks.
         """
         setup = self._configured()
-        if program.setup_hash != self._setup_hash:
-            raise ProtocolError("program was assembled for another Setup than the configured one; compile it again")
-        if patch is not None:
-            patch.verify_for(program)
-        elif program.n_slots > 1:
-            raise ProtocolError(f"program has {program.n_slots - 1} open slots and no patch; bind its parameters")
+        check_pair(program, patch, self._setup_hash)
         to_q1asm(program, setup, self._wiring, None if patch is None else patch.words[0])
         self._program, self._patch = program, patch
 
@@ -186,31 +175,18 @@ class QbloxCluster:
         setup, program = self._configured(), self._program
         if program is None:
             raise self._error("nothing is loaded; load a program first")
-        if run.sim is not None:
-            raise self._error("is real: it cannot take the emulator's switches (seed, noise, levels)")
-        if run.epoch < self._epoch:
-            raise self._error(f"run has epoch {run.epoch}, this rack has served {self._epoch}")
         if "trace" in run.capture_mode:
             raise UnsupportedInstructionError("Qblox cluster, capability traces: it integrates; use capture mode iq")
-        self._epoch = run.epoch
-        self._clear_run()
+        self._run.accept(run)
         playing = Playing(self._connection, self._wiring, setup, program, self._patch, self._run_slack_s)
-        self._run, self._state = run, "running"
-        self._work = playing.play(run)
+        self._run.begin(run, playing.play(run))
 
     def fetch(self, run_id: str, block: int, wait_s: float) -> Fetched:
         """Go on with the run until its next block of results is there; see ``Playback``."""
-        if self._run is None or self._run.run_id != run_id:
-            raise self._error(f"there is no run {run_id!r}; it was aborted")
-        until = time.monotonic() + wait_s
+        self._run.check_known(run_id)
         with self._safe_on_failure():
-            while block not in self._blocks and self._work is not None:
-                self._advance(self._work)
-                if time.monotonic() > until:
-                    break
-        for fetched in [k for k in self._blocks if k < block]:
-            del self._blocks[fetched]
-        return Fetched(self.health(), self._blocks.get(block))
+            self._run.advance(block, wait_s)
+        return Fetched(self.health(), self._run.take(block))
 
     def abort(self) -> None:
         """Stop the run and go to the safe state."""
@@ -238,40 +214,8 @@ class QbloxCluster:
             raise self._error("nothing is configured; configure the Setup first")
         return self._setup
 
-    def _advance(self, work: Iterator[Results | None]) -> None:
-        try:
-            found = next(work)
-        except StopIteration:
-            self._work, self._state = None, "done"
-            return
-        self._steps += 1
-        if found is None:
-            time.sleep(_PAUSE_S)
-            return
-        self._blocks[self._n_blocks] = found
-        self._n_blocks += 1
-        self._done_shots += found.bits.shape[0] * found.bits.shape[1]
-
-    def _clear_run(self) -> None:
-        self._run: Run | None = None
-        self._work: Iterator[Results | None] | None = None
-        self._state: State = "ready" if self._setup_hash else "safe"
-        self._blocks: dict[int, Results] = {}
-        self._n_blocks = 0
-        self._done_shots = 0
-        self._steps = 0
-
-    @contextmanager
-    def _safe_on_failure(self) -> Generator[None]:
-        try:
-            yield
-        except QctrlError as error:
-            try:
-                self.safe_state()
-            except QctrlError as second:
-                error.add_note(f"the safe state could not be confirmed either: {second}")
-            self._state = "failed"
-            raise
+    def _safe_on_failure(self) -> AbstractContextManager[None]:
+        return safe_on_failure(self.safe_state, self._run.fail)
 
     def _error(self, text: str) -> InstrumentError:
         name, address = self._connection.name, self._connection.address
