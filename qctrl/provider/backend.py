@@ -42,11 +42,7 @@ from qctrl.provider.status import BackendStatus
 from qctrl.provider.submission import replay, submit
 from qctrl.provider.target import build_target
 from qctrl.pulse import CustomGates, Step
-from qctrl.service import (
-    JobHandle,
-    JobRecord,
-    Jobs,
-)
+from qctrl.service import JobHandle, JobRecord, Jobs
 from qctrl.units import to_seconds
 from qctrl.version import __version__
 

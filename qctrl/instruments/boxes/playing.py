@@ -85,7 +85,7 @@ class Playing:
                 n_shots = min(most, end - first)
                 yield from self._shoot(pieces, n_shots, period)
                 received = self._receive(shot, taken, n_shots, run)
-                yield self._block(run, (binding, first), (means, received), period, began)
+                yield means.block((binding, first), received, self._statistics(period, began))
 
     def _pieces(self, name: str, shot: Shot) -> Pieces:
         lines, marks = [line for _, line in self._lines(name, shot)], dict[int, NDArray[np.uint8]]()
@@ -212,29 +212,11 @@ class Playing:
             digitised[index] = record, ((in_phase + 1j * quadrature) / port.full_scale_v).astype(np.complex64)
         return receive(self._program, self._setup, shot.windows, digitised, with_traces="trace" in run.capture_mode)
 
-    def _block(
-        self, run: Run, place: tuple[int, int], content: tuple[Means, Received], period: int, began: float
-    ) -> Results:
-        binding, first_shot = place
-        means, received = content
-        iq, traces = means.columns(received)
-        return Results(
-            run_id=run.run_id,
-            epoch=run.epoch,
-            chunk=run.chunk,
-            first_binding=binding,
-            first_shot=first_shot,
-            setup_hash=run.setup_hash,
-            program_hash=run.program_hash,
-            status="ok",
-            bits=received.bits[None],
-            iq=iq,
-            traces=traces,
-            statistics={
-                "shot_ticks": period,
-                "uploaded_segments": self._uploads["segments"],
-                "uploaded_bytes": self._uploads["bytes"],
-                "segments_held": self._uploads["held"],
-                "elapsed_s": time.perf_counter() - began,
-            },
-        )
+    def _statistics(self, period_ticks: int, began: float) -> dict[str, Any]:
+        return {
+            "shot_ticks": period_ticks,
+            "uploaded_segments": self._uploads["segments"],
+            "uploaded_bytes": self._uploads["bytes"],
+            "segments_held": self._uploads["held"],
+            "elapsed_s": time.perf_counter() - began,
+        }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qctrl.protocol import Program, Run, Setup
+from qctrl.protocol import Program, Results, Run, Setup
 from qctrl.signal import CaptureWindow, carrier, demodulation_weights, dequantise, discriminate
 
 
@@ -97,10 +98,36 @@ class Means:
     """Means over all shots of a binding so far, where the run asks for them."""
 
     def __init__(self, run: Run) -> None:
+        self._run = run
         self._mode = run.capture_mode
         self._shots = 0
         self._iq: NDArray[np.complex128] | None = None
         self._traces: NDArray[np.complex128] | None = None
+
+    def block(self, place: tuple[int, int], received: Received, statistics: dict[str, Any]) -> Results:
+        """Return a block of results.
+
+        Args:
+            place: Binding and first shot.
+            received: What its shots brought.
+            statistics: What there is to say of how they were taken.
+        """
+        run = self._run
+        iq, traces = self.columns(received)
+        return Results(
+            run_id=run.run_id,
+            epoch=run.epoch,
+            chunk=run.chunk,
+            first_binding=place[0],
+            first_shot=place[1],
+            setup_hash=run.setup_hash,
+            program_hash=run.program_hash,
+            status="ok",
+            bits=received.bits[None],
+            iq=iq,
+            traces=traces,
+            statistics=statistics,
+        )
 
     def columns(self, received: Received) -> tuple[NDArray[np.complex64] | None, NDArray[np.complex64] | None]:
         """Return integrated values and traces for a block of results, with the binding in front."""

@@ -69,21 +69,7 @@ class Playing:
                     yield None
                 yield from self._shoot(cluster)
                 received = receive(self._program, cluster, self._bins(cluster))
-                iq, traces = means.columns(received)
-                yield Results(
-                    run_id=run.run_id,
-                    epoch=run.epoch,
-                    chunk=run.chunk,
-                    first_binding=binding,
-                    first_shot=first,
-                    setup_hash=run.setup_hash,
-                    program_hash=run.program_hash,
-                    status="ok",
-                    bits=received.bits[None],
-                    iq=iq,
-                    traces=traces,
-                    statistics=self._statistics(cluster, began),
-                )
+                yield means.block((binding, first), received, self._statistics(cluster, began))
 
     def _most_shots(self, run: Run) -> int:
         """Return how many shots fit into the bins."""
