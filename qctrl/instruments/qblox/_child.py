@@ -1,24 +1,20 @@
-"""The process that holds the vendor's object: ``python -P _child.py FD``; it knows nothing else of the stack.
+"""The process that holds the vendor's object.
 
-Requests and answers are MessagePack behind a length, over the socket ``FD``; the parent ends this process when an
-answer is late. It works in a folder of its own, because the vendor's dummy assembles where it stands.
+Run as a file, like the process behind a VISA session, whose loop it shares. It works in a folder of its own, because
+the vendor's dummy assembles where it stands.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-import socket
-import struct
-import sys
+import runpy
 import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
-LENGTH: Final = struct.Struct("<Q")
-LEAVE: Final = "leave"
 _KINDS: Final = {
     "QCM": "CLUSTER_QCM",
     "QCM-RF": "CLUSTER_QCM_RF",
@@ -27,7 +23,7 @@ _KINDS: Final = {
 }
 
 
-def open_cluster(_: Any, address: str, modules: Mapping[str, str]) -> Any:
+def open_cluster(address: str, modules: Mapping[str, str]) -> Any:
     """Return the vendor's object; an empty address stands for its dummy."""
     vendor = importlib.import_module("qblox_instruments")
     kinds = {int(slot): getattr(vendor.ClusterType, _KINDS[kind]) for slot, kind in modules.items()}
@@ -132,48 +128,33 @@ _VERBS: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
-def receive(link: socket.socket) -> bytes | None:
-    """Return the next message; ``None`` if the peer is gone."""
-    data = bytearray()
-    wanted = LENGTH.size
-    while len(data) < wanted:
-        part = link.recv(min(1 << 20, wanted - len(data)))
-        if not part:
-            return None
-        data += part
-        if wanted == LENGTH.size and len(data) == wanted:
-            wanted += LENGTH.unpack(data)[0]
-    return bytes(data[LENGTH.size :])
+class Worker:
+    """Does what the parent asks of one cluster."""
 
+    def __init__(self) -> None:
+        self._cluster: Any = None
+        self._folder = tempfile.TemporaryDirectory(prefix="qctrl-q1asm-")
+        os.chdir(self._folder.name)
 
-def send(link: socket.socket, body: object) -> None:
-    """Send a message."""
-    data = msgspec.msgpack.encode(body)
-    link.sendall(LENGTH.pack(len(data)) + data)
-
-
-def serve(link: socket.socket) -> None:
-    """Answer requests until the parent takes its leave; if it is gone without a word, stop everything."""
-    cluster: Any = None
-    while (data := receive(link)) is not None:
-        verb, args = msgspec.msgpack.decode(data)
-        if verb == LEAVE:
-            return
+    def do(self, request: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], bytes]:  # noqa: ARG002
+        verb, args = request["verb"], request["args"]
         try:
             if verb == "open":
-                cluster, value = open_cluster(None, *args), None
+                self._cluster, value = open_cluster(*args), None
             else:
-                value = _VERBS[verb](cluster, *args)
-        except Exception as error:  # noqa: BLE001 (the parent raises it)
-            send(link, {"error": f"{type(error).__name__}: {error}"})
-        else:
-            send(link, {"value": value})
-    if cluster is not None:
-        stop(cluster)
+                value = _VERBS[verb](self._cluster, *args)
+        except Exception as error:  # noqa: BLE001 (the parent raises it, and goes on with this process)
+            return {"error": f"{type(error).__name__}: {error}"}, b""
+        return {"value": value}, b""
+
+    def leave(self, *, abandoned: bool) -> None:
+        # Nobody is there to be told of a cluster that does not stop.
+        with contextlib.suppress(Exception):
+            if self._cluster is not None and abandoned:
+                stop(self._cluster)
+        os.chdir("/")
+        self._folder.cleanup()
 
 
 if __name__ == "__main__":
-    with socket.socket(fileno=int(sys.argv[1])) as parent, tempfile.TemporaryDirectory(prefix="qctrl-q1asm-") as folder:
-        os.chdir(folder)
-        serve(parent)
-        os.chdir("/")
+    runpy.run_path(str(Path(__file__).parents[1] / "scpi" / "_visa_child.py"))["serve"](Worker())

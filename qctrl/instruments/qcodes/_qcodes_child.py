@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import inspect
+import runpy
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -50,15 +50,5 @@ class Worker:
                 self._instrument.close()
 
 
-def _visa_child() -> Any:
-    file = Path(__file__).parents[1] / "scpi" / "_visa_child.py"
-    spec = importlib.util.spec_from_file_location("visa_child", file)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{file} cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 if __name__ == "__main__":
-    _visa_child().serve(Worker())
+    runpy.run_path(str(Path(__file__).parents[1] / "scpi" / "_visa_child.py"))["serve"](Worker())

@@ -111,8 +111,9 @@ class Child:
         """End the process in order: it sends nothing that parks its instrument."""
         if self._child is not None:
             # If it is gone, or hangs, it ends the same way.
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, subprocess.TimeoutExpired):
                 self._exchange({"verb": "close"}, None, time.monotonic() + _CLOSE_S)
+                self._child.wait(_CLOSE_S)
         self.kill()
 
     def kill(self) -> None:

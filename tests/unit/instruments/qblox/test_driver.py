@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -155,7 +156,7 @@ def test_a_late_answer_poisons_the_connection(vendor):
     vendor("slow")
     found = Connection("cluster", "dummy", {2: "QCM"})
     found.open(20.0)
-    child = found._process
+    child = found._child._child
     with pytest.raises(InstrumentTimeoutError, match=r"did not identify within 0\.2 s; the connection is given up"):
         found.call("identify", deadline_s=0.2)
     assert child.poll() is not None, "the process of a late answer goes on"
@@ -173,9 +174,10 @@ def test_outputs_are_disconnected_when_their_owner_dies(vendor, tmp_path, monkey
     for dies in (False, True):
         found = Connection("cluster", "dummy", {2: "QCM", 4: "QRM"})
         found.open(20.0)
-        child = found._process
+        child = found._child._child
         if dies:
-            found._link.close()
+            os.kill(child.pid, signal.SIGINT)  # Ctrl-C reaches the whole group; it is the owner's to act on
+            found._child._channel.close()
             child.wait(10.0)
         found.close()
         assert child.poll() == 0
