@@ -27,21 +27,20 @@ from qctrl.primitives.estimate import Estimate, estimate, estimate_in_groups
 from qctrl.primitives.job import Job, Recipe
 from qctrl.primitives.mitigation import NONE, Mitigation
 from qctrl.primitives.observables import observable_terms
-from qctrl.primitives.option_tree import make_options
 from qctrl.primitives.options import EstimatorOptions
 from qctrl.primitives.plan import Measurement, Plan, plan_pub
-from qctrl.primitives.pubs import decode_estimator_pubs, encode_pubs, flat_values
-from qctrl.primitives.randomizations import Randomizer, restore, store
-from qctrl.primitives.session import Mode, Session, resolve_mode
-from qctrl.primitives.submission import job_seed, submit, to_request
-from qctrl.primitives.tasks import Placement, Task, TaskResult, build_works, gather
+from qctrl.primitives.primitive import Primitive
+from qctrl.primitives.pubs import decode_estimator_pubs, flat_values
+from qctrl.primitives.randomizations import restore
+from qctrl.primitives.session import Mode
+from qctrl.primitives.tasks import Placement, Task, TaskResult, gather
 from qctrl.primitives.zne import Amplified, Zne, amplify, extrapolate_all
 from qctrl.provider import Backend
 from qctrl.readout import to_bit_array
 from qctrl.service import Blob
 
 
-class EstimatorV2(BaseEstimatorV2):
+class EstimatorV2(Primitive[EstimatorOptions], BaseEstimatorV2):
     """Estimates expectation values on ISA circuits to a target precision.
 
     Every result has a standard error of at most the precision, whatever the state: shots follow from
@@ -72,28 +71,7 @@ class EstimatorV2(BaseEstimatorV2):
         *,
         mode: Mode | None = None,
     ) -> None:
-        self._backend, self._session = resolve_mode(backend, mode, "EstimatorV2")
-        self._options = make_options(EstimatorOptions, options)
-
-    @property
-    def backend(self) -> Backend:
-        """The backend that measures."""
-        return self._backend
-
-    @property
-    def mode(self) -> Mode:
-        """The session or batch of the jobs, else the backend."""
-        return self._session or self._backend
-
-    @property
-    def session(self) -> Session | None:
-        """The session or batch of the jobs, if there is one."""
-        return self._session
-
-    @property
-    def options(self) -> EstimatorOptions:
-        """Options of the next jobs; assign to its attributes."""
-        return self._options
+        super().__init__(EstimatorOptions, backend, options, mode)
 
     def run(self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None) -> Job:  # pyright: ignore[reportUnknownParameterType] Qiskit gives its Rust half no types
         """Check and submit pubs.
@@ -113,8 +91,7 @@ class EstimatorV2(BaseEstimatorV2):
             ValueError: A pub or ``precision`` has a wrong value; 0 is one, shots are finite.
             CompileError: A circuit cannot run on the device.
         """
-        if self._session is not None:
-            self._session.check_open()
+        self._check_open()
         default = self._options.precision() if precision is None else precision
         # A circuit is iterable: taken for pubs it would fail with a message about its first gate.
         listed: Iterable[Any] = [pubs] if isinstance(pubs, QuantumCircuit) else pubs
@@ -134,21 +111,15 @@ class EstimatorV2(BaseEstimatorV2):
         if self._options.correlates_readout():
             tasks += _references(coerced, mitigation)
             twirling = replace(twirling, enable_measure=True)
-        randomizer = Randomizer(twirling, job_seed(self._options, self._backend))
-        tasks, randomizations = randomizer.spread(tasks)
-        compiler = partial(self._backend.compile, rep_delay_s=self._options.execution.rep_delay or 0.0)
-        works, placements = build_works(tasks, compiler, self._backend.structural_parameters)
-        blob = store(randomizations, encode_pubs(coerced))
-        blob.document["assignments"] = mitigation.to_document()
-        blob.document["correlated"] = self._options.correlates_readout()
+        notes: dict[str, Any] = {
+            "assignments": mitigation.to_document(),
+            "correlated": self._options.correlates_readout(),
+        }
         if self._options.extrapolates():
             factors = tuple(tuple(variant.factor for variant in each) for each in variants)
             zne = self._options.resilience.zne
-            blob.document["zne"] = Zne(factors, zne.amplifier, zne.extrapolators).to_document()
-        request = to_request("estimator", works, placements, blob, self._options)
-        return Job(
-            submit(request, self._backend, self._session), RECIPE, lambda backend=self._backend: backend, coerced
-        )
+            notes["zne"] = Zne(factors, zne.amplifier, zne.extrapolators).to_document()
+        return self._submit(RECIPE, coerced, tasks, twirling, notes)
 
     def _variants(self, index: int, pub: EstimatorPub) -> list[Amplified]:
         options = self._options.dynamical_decoupling.compile_options()
@@ -304,5 +275,5 @@ def _words(part: TaskResult, measurement: Measurement, n_clbits: int) -> NDArray
     return to_bit_array(part.bits, clbits, (len(measurement.rows),)).array
 
 
-RECIPE: Final = Recipe(assemble, pub_results, decode_estimator_pubs)
+RECIPE: Final = Recipe("estimator", assemble, pub_results, decode_estimator_pubs)
 """How jobs of this primitive become results."""

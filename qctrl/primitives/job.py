@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from qiskit.primitives import BasePrimitiveJob, PrimitiveResult, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
@@ -27,6 +27,8 @@ Pubs = Sequence[SamplerPub] | Sequence[EstimatorPub]
 class Recipe:
     """How jobs of a primitive become results; pure, so that a job read from the store answers as the one submitted."""
 
+    name: Literal["sampler", "estimator"]
+    """The primitive, in the store."""
     assemble: Callable[[Any, Blob, JobResult], PrimitiveResult[Any]]
     """Makes the result of pubs, the stored blob and the raw result."""
     pub_results: Callable[[Any, Blob, Sequence[WorkResult | None]], Sequence[PubResult | None]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,6 @@ from qiskit.quantum_info import SparseObservable
 
 from qctrl.service import Blob, decode_circuits, encode_circuits
 
-_Pub = TypeVar("_Pub", SamplerPub, EstimatorPub)
-
 
 def flat_values(pub: SamplerPub | EstimatorPub) -> NDArray[np.float64]:
     """Return the values of a pub as ``(n_bindings, n_parameters)``, in the circuit's order."""
@@ -25,7 +23,7 @@ def flat_values(pub: SamplerPub | EstimatorPub) -> NDArray[np.float64]:
     return values.reshape(pub.parameter_values.size, len(parameters))
 
 
-def encode_pubs(pubs: Sequence[_Pub]) -> Blob:
+def encode_pubs(pubs: Sequence[SamplerPub] | Sequence[EstimatorPub]) -> Blob:
     """Return pubs as a document and arrays; a circuit that several pubs share is stored once."""
     places: dict[int, int] = {}
     circuits: list[QuantumCircuit] = []

@@ -22,10 +22,9 @@ def restore(handle: JobHandle, backend: Callable[[], Backend]) -> Job | RunJob:
         JobError: The job belongs to a primitive that this release does not know.
     """
     record = handle.record
-    if record.primitive == "sampler":
-        return Job(handle, sampler.RECIPE, backend)
-    if record.primitive == "estimator":
-        return Job(handle, estimator.RECIPE, backend)
+    for recipe in (sampler.RECIPE, estimator.RECIPE):
+        if record.primitive == recipe.name:
+            return Job(handle, recipe, backend)
     if record.primitive == "run":
         return RunJob(backend, handle)
     raise JobError(

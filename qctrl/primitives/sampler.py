@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -14,14 +13,13 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qctrl.errors import RegisterNameError
 from qctrl.execution import JobResult, WorkResult
 from qctrl.primitives.job import Job, Recipe
-from qctrl.primitives.option_tree import make_options
 from qctrl.primitives.options import SamplerOptions
-from qctrl.primitives.pubs import decode_sampler_pubs, encode_pubs, flat_values
-from qctrl.primitives.randomizations import Randomizer, restore, store
-from qctrl.primitives.session import Mode, Session, resolve_mode
+from qctrl.primitives.primitive import Primitive
+from qctrl.primitives.pubs import decode_sampler_pubs, flat_values
+from qctrl.primitives.randomizations import restore
+from qctrl.primitives.session import Mode
 from qctrl.primitives.spans import execution_spans
-from qctrl.primitives.submission import job_seed, submit, to_request
-from qctrl.primitives.tasks import Placement, Task, TaskResult, build_works, gather
+from qctrl.primitives.tasks import Placement, Task, TaskResult, gather
 from qctrl.protocol import CaptureMode
 from qctrl.provider import Backend
 from qctrl.readout import Register, check_register_names, to_data_bin, to_kerneled_bin
@@ -37,7 +35,7 @@ _POINTS = "_iq"
 """Behind the name of a register: its IQ points, where bits and points are asked for."""
 
 
-class SamplerV2(BaseSamplerV2):
+class SamplerV2(Primitive[SamplerOptions], BaseSamplerV2):
     """Samples the classical registers of ISA circuits.
 
     Args:
@@ -57,28 +55,7 @@ class SamplerV2(BaseSamplerV2):
         *,
         mode: Mode | None = None,
     ) -> None:
-        self._backend, self._session = resolve_mode(backend, mode, "SamplerV2")
-        self._options = make_options(SamplerOptions, options)
-
-    @property
-    def backend(self) -> Backend:
-        """The backend that samples."""
-        return self._backend
-
-    @property
-    def mode(self) -> Mode:
-        """The session or batch of the jobs, else the backend."""
-        return self._session or self._backend
-
-    @property
-    def session(self) -> Session | None:
-        """The session or batch of the jobs, if there is one."""
-        return self._session
-
-    @property
-    def options(self) -> SamplerOptions:
-        """Options of the next jobs; assign to its attributes."""
-        return self._options
+        super().__init__(SamplerOptions, backend, options, mode)
 
     def run(self, pubs: Iterable[SamplerPubLike], *, shots: int | None = None) -> Job:  # pyright: ignore[reportUnknownParameterType] Qiskit gives its Rust half no types
         """Check and submit pubs.
@@ -97,8 +74,7 @@ class SamplerV2(BaseSamplerV2):
             ValueError: A pub or ``shots`` has a wrong value.
             CompileError: A circuit cannot run on the device.
         """
-        if self._session is not None:
-            self._session.check_open()
+        self._check_open()
         default = self._options.default_shots if shots is None else shots
         coerced = [SamplerPub.coerce(pub, default) for pub in pubs]
         for index, pub in enumerate(coerced):
@@ -116,15 +92,7 @@ class SamplerV2(BaseSamplerV2):
             )
             for index, pub in enumerate(coerced)
         ]
-        randomizer = Randomizer(self._options.twirling, job_seed(self._options, self._backend))
-        tasks, randomizations = randomizer.spread(tasks)
-        compiler = partial(self._backend.compile, rep_delay_s=self._options.execution.rep_delay or 0.0)
-        works, placements = build_works(tasks, compiler, self._backend.structural_parameters)
-        blob = store(randomizations, encode_pubs(coerced))
-        request = to_request("sampler", works, placements, blob, self._options)
-        return Job(
-            submit(request, self._backend, self._session), RECIPE, lambda backend=self._backend: backend, coerced
-        )
+        return self._submit(RECIPE, coerced, tasks, self._options.twirling, {})
 
     def _validate(self, index: int, pub: SamplerPub) -> None:
         if not pub.circuit.cregs:
@@ -223,5 +191,5 @@ def _kerneled(pub: SamplerPub, part: TaskResult, *, averaged: bool) -> DataBin:
     return to_kerneled_bin(part.iq, _registers(pub), shape, part.columns)
 
 
-RECIPE: Final = Recipe(assemble, pub_results, decode_sampler_pubs)
+RECIPE: Final = Recipe("sampler", assemble, pub_results, decode_sampler_pubs)
 """How jobs of this primitive become results."""
