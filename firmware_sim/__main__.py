@@ -31,6 +31,8 @@ _WATCH_S: Final = 0.5
 _GRACE_S: Final = 3.0
 _EXIT_BAD_START: Final = 2
 _EXIT_HUNG: Final = 3
+_EXIT_BAD_FILE: Final = 4
+"""The truth cannot be used; the host raises this as a ``ConfigError`` of its own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,13 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(given)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     parent = os.getppid()
+    code = _EXIT_BAD_FILE
     try:
         # Truth first: who reaches the address finds a board that can work.
         rig = EmulatedRig(options.truth or find_truth(options.device), options.device)
+        code = _EXIT_BAD_START
         server = Server(options.bind)
     except QctrlError as error:
         sys.stderr.write(f"{error}\n")
-        return _EXIT_BAD_START
+        return code
     stop = threading.Event()
 
     def stop_now(*_signal: object) -> None:

@@ -84,6 +84,9 @@ class QubitTruth(StrictModel):
     def _check(self) -> QubitTruth:
         if self.t2_echo > 2 * self.t1:
             raise problem(f"t2_echo {self.t2_echo:g} s exceeds 2 t1 = {2 * self.t1:g} s", "lower it", "t2_echo")
+        if -2 * self.anharmonicity >= self.frequency:
+            text = f"anharmonicity {self.anharmonicity:g} Hz puts level 3 below level 2 at {self.frequency:g} Hz"
+            raise problem(text, "bring it nearer to 0", "anharmonicity")
         if (self.flux_port is None) != (self.flux is None):
             raise problem("flux_port and flux belong together", "give both or neither")
         if self.flux_noise is not None and self.flux is None:
@@ -142,6 +145,10 @@ class ResonatorTruth(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> ResonatorTruth:
+        least = self.frequency + min(self.shifts)
+        if least <= self.kappa:
+            text = f"kappa {self.kappa:g} Hz is no linewidth of a resonator that comes down to {least:g} Hz"
+            raise problem(text, "lower it, or chi", "kappa")
         photons = [point.photons for point in self.t1_with_photons]
         if photons != sorted(set(photons)):
             raise problem("photons do not ascend", "sort the points", "t1_with_photons")
@@ -187,24 +194,55 @@ class Truth(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> Truth:
+        joined: dict[frozenset[str], str] = {}
         for name in self.edges:
             ends = name.split("-")
             if len(ends) != 2 or not set(ends) <= set(self.qubits) or ends[0] == ends[1]:
                 raise problem("an edge joins two known qubits", "name it as in q0-q1", "edges", name)
+            if joined.setdefault(frozenset(ends), name) != name:
+                raise problem(f"{joined[frozenset(ends)]} joins the same qubits", "keep one of them", "edges", name)
             self._check_gap(name, *ends)
         for name, qubit in self.qubits.items():
             if qubit.drive_port not in self.lines:
                 at = ("qubits", name, "drive_port")
                 raise problem(f"port {qubit.drive_port} is not among lines", "add the line", *at)
-        for name, resonator in self.resonators.items():
-            if name not in self.qubits or resonator.feedline not in self.feedlines:
-                raise problem("a resonator has a known qubit and feedline", "correct it", "resonators", name)
+        self._check_resonators()
+        self._check_owners()
         self._check_lines()
         return self
 
+    def _check_resonators(self) -> None:
+        places: dict[tuple[str, float], str] = {}
+        for name, resonator in self.resonators.items():
+            if name not in self.qubits or resonator.feedline not in self.feedlines:
+                raise problem("a resonator has a known qubit and feedline", "correct it", "resonators", name)
+            other = places.setdefault((resonator.feedline, resonator.frequency), name)
+            if other != name:
+                at = ("resonators", name, "frequency")
+                raise problem(f"the resonator of {other} on {resonator.feedline} has the same", "move one", *at)
+
+    def _check_owners(self) -> None:
+        owners: dict[str, tuple[str, ...]] = {}
+        ends = [(qubit.drive_port, ("qubits", name, "drive_port")) for name, qubit in self.qubits.items()]
+        ends += [(qubit.flux_port or "", ("qubits", name, "flux_port")) for name, qubit in self.qubits.items()]
+        ends += [
+            (edge.coupler.port, ("edges", name, "coupler", "port")) for name, edge in self.edges.items() if edge.coupler
+        ]
+        for name, feedline in self.feedlines.items():
+            ends += [(getattr(feedline, end), ("feedlines", name, end)) for end in ("readout_port", "acquire_port")]
+        for port, place in ends:
+            other = owners.setdefault(port, place) if port else place
+            if other != place:
+                text = f"port {port} is that of {'.'.join(other)} already"
+                raise problem(text, "give each its own; crosstalk says what reaches others", *place)
+
     def _check_gap(self, name: str, *ends: str) -> None:
-        gap = abs(self.qubits[ends[0]].frequency - self.qubits[ends[1]].frequency)
+        frequencies = [self.qubits[end].frequency for end in ends]
+        gap = abs(frequencies[0] - frequencies[1])
         least = 2 * abs(self.edges[name].g_idle)
+        if least >= min(frequencies):
+            text = f"g_idle {self.edges[name].g_idle:g} Hz is not small against qubits at {min(frequencies):g} Hz"
+            raise problem(text, "lower it", "edges", name, "g_idle")
         if self.frequencies == "dressed" and gap <= least:
             text = f"dressed frequencies {gap:g} Hz apart, a coupling keeps them {least:g} Hz apart or more"
             raise problem(text, "move one or lower g_idle", "edges", name)

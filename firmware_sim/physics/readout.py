@@ -34,6 +34,8 @@ Hazards: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
 
 _TURN = 2 * np.pi
 _NEGLIGIBLE = 1e-4
+_FARTHEST_LINEWIDTHS = 20
+"""Linewidths between a capture and its resonator at which a scan still sees the line's edge, and nothing farther."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +109,7 @@ class Readout:
         """Return the chip index of the qubit whose resonator is nearest to the demodulation frequency.
 
         Raises:
-            ConfigError: No feedline ends at the port, or it has no resonator.
+            ConfigError: No feedline ends at the port, or it has no resonator near that frequency.
         """
         return self.nearest_qubit(capture.port, capture.ftw)
 
@@ -121,6 +123,13 @@ class Readout:
             if not known:
                 raise ConfigError(f"feedline {feedline} has no resonator to read; give one of its qubits a resonator")
             name = min(known, key=lambda q: abs(known[q] - wanted))
+            far_hz = _FARTHEST_LINEWIDTHS * self._chip.truth.resonators[name].kappa
+            if abs(known[name] - wanted) > far_hz:
+                raise ConfigError(
+                    f"port {self._setup.ports[port].name}: a capture at {wanted:.6g} Hz has no resonator; the nearest, "
+                    f"of {name}, stands at {known[name]:.6g} Hz, and captures may be {far_hz:.3g} Hz off; move the "
+                    f"frame's frequency, or give the qubit a resonator on {feedline}"
+                )
             found = self._nearest[port, ftw] = self._chip.names.index(name)
         return found
 

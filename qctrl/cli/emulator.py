@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from qctrl.cli.output import JsonOption, print_json
-from qctrl.errors import InstrumentError
+from qctrl.errors import ConfigError, InstrumentError
 
 app = typer.Typer(help="The firmware emulator.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -56,8 +56,11 @@ def up(
 def _announce(child: subprocess.Popen[str], device: str, *, as_json: bool) -> None:
     line = child.stdout.readline() if child.stdout is not None else ""
     if not line.startswith(_READY):
+        from qctrl.execution.embedded import BAD_FILE
+
         code = child.wait()
-        raise InstrumentError(f"the emulator of {device} did not start, exit code {code}; see above", name=device)
+        text = f"the emulator of {device} did not start, exit code {code}; see above"
+        raise ConfigError(text) if code == BAD_FILE else InstrumentError(text, name=device)
     address = line.removeprefix(_READY).strip()
     if as_json:
         print_json({"device": device, "address": address, "pid": child.pid})

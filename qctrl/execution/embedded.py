@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import IO, Final
 
-from qctrl.errors import InstrumentError, InstrumentTimeoutError
+from qctrl.errors import ConfigError, InstrumentError, InstrumentTimeoutError
 
 READY: Final = "ready "
 """Start of the line on which the child says its address."""
@@ -24,6 +24,8 @@ _START_DEADLINE_S: Final = 60.0
 _STOP_DEADLINE_S: Final = 5.0
 _TAIL_BYTES: Final = 4_000
 _SOCKET_NAME: Final = "board"
+BAD_FILE: Final = 4
+"""Exit code of a child that cannot use the device's truth; what it said begins with the place."""
 
 
 class Emulator:
@@ -41,6 +43,7 @@ class Emulator:
         ready: What the child said when it was ready, word by word.
 
     Raises:
+        ConfigError: The truth cannot be used; the message carries file, line and reason.
         InstrumentError: It ended before it was ready; the message carries what it said.
         InstrumentTimeoutError: It was not ready in time.
     """
@@ -123,7 +126,8 @@ class Emulator:
             readable, _, _ = select.select([stdout], [], [], max(0.0, until - time.monotonic()))
             piece = os.read(stdout.fileno(), 4096) if readable else b""
             if readable and not piece:
-                self._child.wait(_STOP_DEADLINE_S)
+                if self._child.wait(_STOP_DEADLINE_S) == BAD_FILE:
+                    raise ConfigError(f"the emulator of {self.device} did not start: {self._tail()}")
                 raise InstrumentError(
                     f"the emulator of {self.device} did not start: {self.failure()}",
                     name=self.device,

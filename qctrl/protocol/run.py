@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -82,11 +83,8 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"rep_delay_ticks {self.rep_delay_ticks} not in 0..{limits.MAX_REP_DELAY_TICKS}",
             ),
             (self.iteration_limit >= 1, "iteration_limit is not positive"),
-            (self.sim is None or self.sim.levels in (2, 3, 4, "auto"), "levels must be 2, 3, 4 or auto"),
-            (self.sim is None or self.sim.memory_mib >= 1, "memory_mib is not positive"),
-            (self.sim is None or self.sim.pub_shots >= 0, "pub_shots is negative"),
         )
-        for holds, text in checks:
+        for holds, text in (*checks, *_sim_checks(self.sim or SimOptions())):
             if not holds:
                 raise ProtocolError(f"run: {text}")
 
@@ -108,3 +106,12 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ProtocolError(f"RUN: {error}") from error
         run.verify()
         return run
+
+
+def _sim_checks(sim: SimOptions) -> tuple[tuple[bool, str], ...]:
+    return (
+        (sim.levels in (2, 3, 4, "auto"), f"levels is {sim.levels}; it must be 2, 3, 4 or auto"),
+        (sim.memory_mib >= 1, f"memory_mib is {sim.memory_mib}; it must be 1 or more"),
+        (min(sim.pub_shots, sim.pub_index, sim.seed or 0) >= 0, "pub_shots, pub_index or seed is negative"),
+        (0 <= sim.time_s < math.inf, f"time_s is {sim.time_s}; it must be 0 or more"),
+    )

@@ -12,6 +12,7 @@ from qctrl.errors import InstrumentFault, ProtocolError, QctrlError
 from qctrl.execution import Emulator
 from qctrl.protocol import Results, Run, SimOptions
 from qctrl.transport import Client
+from qctrl.units import tuning_word
 from tests.unit.firmware_sim import toys
 
 DEADLINE_S = 60.0
@@ -134,6 +135,14 @@ def capture_without_resonator():
     return msgspec.structs.replace(program, events=program.events[order])
 
 
+def capture_far_from_every_resonator():
+    """The capture listens 0.4 GHz above both resonators."""
+    program = toys.excited()
+    frames = program.frames.copy()
+    frames["ftw"][toys.ACQUIRE] = tuning_word(0.49e9, toys.setup().tick_s)
+    return msgspec.structs.replace(program, frames=frames)
+
+
 @pytest.mark.parametrize(
     ("program", "kind", "match"),
     [
@@ -141,6 +150,11 @@ def capture_without_resonator():
         (lambda: with_frames([0, 1, 99]), QctrlError, "port"),
         (overlapping, ProtocolError, "two plays overlap on one frame, at index 0"),
         (loud, InstrumentFault, r"port q0\.drive, tick \d+: .* the limit is 1.*QC-CMP-RESOURCE"),
+        (
+            capture_far_from_every_resonator,
+            InstrumentFault,
+            r"port f0\.acquire: a capture at 7\.49e\+09 Hz has no resonator; the nearest, of q1, .*QC-CFG",
+        ),
         (capture_without_resonator, ProtocolError, "event 1 does not suit the kind of its port"),
     ],
 )

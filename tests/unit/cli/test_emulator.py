@@ -63,7 +63,7 @@ def test_emulator_that_dies_is_reported():
 
 
 def test_unknown_device_is_refused(capfd):
-    assert main(["emulator", "up", "pair9"]) == 3
+    assert main(["emulator", "up", "pair9"]) == 4
     assert "did not start" in capfd.readouterr().err
 
 

@@ -22,7 +22,7 @@ def address(tmp_path):
 
 def test_bad_start_is_one_line_and_an_exit_code(capsys, tmp_path):
     assert (
-        start.main(["--device", "pair2", "--truth", str(tmp_path / "missing.yaml"), "--bind", "tcp://127.0.0.1:*"]) == 2
+        start.main(["--device", "pair2", "--truth", str(tmp_path / "missing.yaml"), "--bind", "tcp://127.0.0.1:*"]) == 4
     )
     assert start.main(["--device", "pair2", "--bind", "tcp://0.0.0.0:1"]) == 2
     said = capsys.readouterr().err
@@ -68,7 +68,7 @@ def test_folder_that_is_not_its_own_or_that_others_use_stays(address, tmp_path):
 
 def test_truth_of_another_device_is_refused(capsys):
     truth = Path(__file__).parents[3] / "configs" / "truth" / "chain5.yaml"
-    assert start.main(["--device", "pair2", "--truth", str(truth), "--bind", "tcp://127.0.0.1:*"]) == 2
+    assert start.main(["--device", "pair2", "--truth", str(truth), "--bind", "tcp://127.0.0.1:*"]) == 4
     assert "the truth of device 'chain5', not of 'pair2'" in capsys.readouterr().err
 
 
