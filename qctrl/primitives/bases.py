@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit.circuit.library import CXGate, CZGate, ECRGate, RZGate, SXGate, XGate
 
 from qctrl.errors import CompileError
-from qctrl.primitives.observables import Basis
+from qctrl.primitives.observables import Basis, Gate
 
 REGISTER = "__c_basis"
+_GATES: Final[Mapping[str, Any]] = MappingProxyType(
+    {"rz": RZGate, "sx": SXGate, "x": XGate, "cz": CZGate, "ecr": ECRGate, "cx": CXGate}
+)
 
 
-def measured(circuit: QuantumCircuit, basis: Basis) -> QuantumCircuit:
+def measured(circuit: QuantumCircuit, basis: Basis, gates: Sequence[Gate] = ()) -> QuantumCircuit:
     """Return a copy of ``circuit`` that ends by measuring ``basis`` into a register of its own.
 
     The circuit may be parametric and stays so. The rotations are ISA gates. Measuring Z behind a
@@ -21,6 +28,7 @@ def measured(circuit: QuantumCircuit, basis: Basis) -> QuantumCircuit:
     Args:
         circuit: An ISA circuit.
         basis: What to measure on which qubits; bit ``k`` of the register is its ``k``-th qubit.
+        gates: ISA gates to play before it.
 
     Raises:
         CompileError: The circuit has a register of the same name.
@@ -30,6 +38,8 @@ def measured(circuit: QuantumCircuit, basis: Basis) -> QuantumCircuit:
     extended = circuit.copy()
     register = ClassicalRegister(len(basis), REGISTER)
     extended.add_register(register)
+    for name, acted_on, angles in gates:
+        extended.append(_GATES[name](*angles), acted_on)
     for qubit, letter in basis:
         if letter == "X":
             extended.rz(math.pi / 2, qubit)

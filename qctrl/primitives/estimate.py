@@ -8,9 +8,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from qctrl.primitives.mitigation import Mitigation
-from qctrl.primitives.observables import Term
 from qctrl.primitives.plan import Plan, Readout
+from qctrl.primitives.readings import reading_slopes, reading_values
 
 _TABLE_BITS: Final = 10
 """Up to so many bits, all points share one table of every outcome; beyond, each has one of those that it saw."""
@@ -41,11 +40,13 @@ def estimate(plan: Plan, words: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np
         measured = words[readout.measurement][readout.positions]
         for points, outcomes, shares in histograms(measured, len(qubits)):
             outputs = readout.outputs[points]
-            sums = readout.weights @ term_values(readout.terms, qubits, outcomes, plan.mitigation)
+            sums = readout.weights @ reading_values(readout.terms, qubits, outcomes, plan.mitigation)
             evs[outputs] += shares @ sums.T
             variances[outputs] += shot_variances(readout, sums, shares, measured.shape[1])
             for qubit, slope in slopes.items():
-                for number, values in enumerate(_slope_values(readout.terms, qubits, outcomes, plan.mitigation, qubit)):
+                for number, values in enumerate(
+                    reading_slopes(readout.terms, qubits, outcomes, plan.mitigation, qubit)
+                ):
                     slope[number, outputs] += shares @ (readout.weights @ values).T
     for qubit, slope in slopes.items():
         variances += (slope**2).sum(axis=0) * plan.mitigation.assignments[qubit].unc ** 2
@@ -108,45 +109,3 @@ def histograms(words: NDArray[np.uint8], n_bits: int) -> Iterator[tuple[slice, N
         distinct, counts = np.unique(words[point], axis=0, return_counts=True)
         bits = np.unpackbits(distinct, axis=1, bitorder="big")[:, ::-1][:, :n_bits]
         yield slice(point, point + 1), bits.astype(np.int64), counts[None] / shots
-
-
-def term_values(
-    terms: Sequence[Term], qubits: Sequence[int], outcomes: NDArray[np.int64], mitigation: Mitigation
-) -> NDArray[np.float64]:
-    """Return the value of each term at each outcome: the product of what its letters are worth.
-
-    Args:
-        terms: Terms that the basis measures.
-        qubits: Measured qubits, in the order of the outcomes' columns.
-        outcomes: 0/1, ``(n_outcomes, n_qubits)``.
-        mitigation: What a letter is worth.
-
-    Returns:
-        ``(n_terms, n_outcomes)``.
-    """
-    column = {qubit: index for index, qubit in enumerate(qubits)}
-    values = np.ones((len(terms), len(outcomes)))
-    for index, term in enumerate(terms):
-        for qubit, letter in term:
-            values[index] *= mitigation.values(letter, qubit)[outcomes[:, column[qubit]]]
-    return values
-
-
-def _slope_values(
-    terms: Sequence[Term],
-    qubits: Sequence[int],
-    outcomes: NDArray[np.int64],
-    mitigation: Mitigation,
-    qubit: int,
-) -> NDArray[np.float64]:
-    """Return the derivatives of :func:`term_values` by the two error probabilities of ``qubit``, ``(2, ...)``."""
-    column = {each: index for index, each in enumerate(qubits)}
-    values = np.zeros((2, len(terms), len(outcomes)))
-    for index, term in enumerate(terms):
-        letters = dict(term)
-        if qubit not in letters:
-            continue
-        rest = tuple(pair for pair in term if pair[0] != qubit)
-        others = term_values([rest], qubits, outcomes, mitigation)[0]
-        values[:, index] = mitigation.slopes(letters[qubit], qubit)[:, outcomes[:, column[qubit]]] * others
-    return values

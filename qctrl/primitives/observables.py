@@ -1,8 +1,8 @@
-"""Terms of observables, and which of them one basis measures."""
+"""Terms of observables, and which of them one measurement shows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,6 +12,8 @@ Term: TypeAlias = tuple[tuple[int, str], ...]
 """Qubits with their letters, by qubit: Paulis X, Y, Z and projectors 0, 1, +, -, r, l."""
 Basis: TypeAlias = tuple[tuple[int, str], ...]
 """Qubits with the Pauli X, Y or Z that is measured on them, by qubit."""
+Gate: TypeAlias = tuple[str, tuple[int, ...], tuple[float, ...]]
+"""Name, qubits and angles (rad) of an ISA gate."""
 
 _BASIS_OF = {"X": "X", "+": "X", "-": "X", "Y": "Y", "r": "Y", "l": "Y", "Z": "Z", "0": "Z", "1": "Z"}
 
@@ -26,20 +28,34 @@ def observable_terms(observable: SparseObservable) -> dict[Term, float]:  # pyri
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A term, and what is read of it: a term in the measured basis, up to a sign."""
+
+    term: Term
+    read: Term
+    sign: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
-    """Terms that one basis measures."""
+    """Terms that one measurement shows."""
 
     basis: Basis
-    terms: tuple[Term, ...]
+    readings: tuple[Reading, ...]
+    gates: tuple[Gate, ...] = ()
+    """Played before the basis is measured; none if the terms commute qubit by qubit."""
+    contrast: float = 1.0
+    """What these gates leave of a mean, by the errors that the device gives for them."""
 
 
-def group_terms(terms: Iterable[Term]) -> list[Group]:
-    """Group terms that commute qubit by qubit, first fit, the heaviest first; deterministic.
+Grouping: TypeAlias = Callable[[frozenset[Term]], tuple[Group, ...]]
+"""Puts terms into groups; the identity is in none, it needs no measurement."""
 
-    The identity is in no group: it needs no measurement.
-    """
+
+def group_terms(terms: Iterable[Term]) -> tuple[Group, ...]:
+    """Group terms that commute qubit by qubit, first fit, the heaviest first; deterministic."""
     bases: list[dict[int, str]] = []
-    members: list[list[Term]] = []
+    members: list[list[Reading]] = []
     for term in sorted(terms, key=lambda term: (-len(term), term)):
         if not term:
             continue
@@ -47,9 +63,9 @@ def group_terms(terms: Iterable[Term]) -> list[Group]:
         for basis, group in zip(bases, members, strict=True):
             if all(basis.get(qubit, letter) == letter for qubit, letter in wanted.items()):
                 basis.update(wanted)
-                group.append(term)
+                group.append(Reading(term, term))
                 break
         else:
             bases.append(wanted)
-            members.append([term])
-    return [Group(tuple(sorted(basis.items())), tuple(group)) for basis, group in zip(bases, members, strict=True)]
+            members.append([Reading(term, term)])
+    return tuple(Group(tuple(sorted(basis.items())), tuple(group)) for basis, group in zip(bases, members, strict=True))

@@ -10,7 +10,7 @@ from typing import ClassVar
 from qctrl.primitives import absent
 from qctrl.primitives.option_tree import Options, Rule, finite, positive_integer, seed, whole
 from qctrl.primitives.resilience import ResilienceOptions
-from qctrl.primitives.suppression import DynamicalDecouplingOptions, TwirlingOptions
+from qctrl.primitives.suppression import DynamicalDecouplingOptions, TwirlingOptions, one_of
 
 MEAS_TYPES = ("classified", "kerneled", "avg_kerneled", "classified+kerneled")
 
@@ -108,6 +108,10 @@ class EstimatorOptions(Options):
     """Target precision of a pub that brings none, when ``run`` brings none either."""
     default_shots: int | None = None
     """Shots of one Pauli; where given, they decide the default precision instead: its root, inverted."""
+    grouping: str = "qubit_wise"
+    """Which terms share shots: ``qubit_wise``, those that commute qubit by qubit; or ``commuting``, all that commute,
+    with gates that measure them together, where that takes fewer shots and the device couples their qubits. The errors
+    of these gates are in the result, so extrapolation to zero noise leaves them out and stays ``qubit_wise``."""
     resilience_level: int = 0
     """0 takes outcomes as they are, 1 corrects the readout, 2 extrapolates to zero noise as well."""
     resilience: ResilienceOptions = field(default_factory=ResilienceOptions)
@@ -120,6 +124,7 @@ class EstimatorOptions(Options):
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
 
     RULES: ClassVar[Mapping[str, Rule]] = {
+        "grouping": one_of("qubit_wise", "commuting"),
         "default_precision": Rule(lambda v: finite(v, 0.0) and v > 0, "a finite number above 0"),
         "default_shots": Rule(lambda v: v is None or positive_integer(v), "a whole number, at least 1, or None"),
         "resilience_level": Rule(lambda v: whole(v) and v in (0, 1, 2), "0, 1 or 2"),
@@ -130,6 +135,10 @@ class EstimatorOptions(Options):
     def precision(self) -> float:
         """Return the target precision of a pub that brings none."""
         return self.default_precision if self.default_shots is None else 1 / math.sqrt(self.default_shots)
+
+    def entangles(self) -> bool:
+        """Return whether terms may be measured together behind gates of two qubits."""
+        return self.grouping == "commuting" and not self.extrapolates()
 
     def mitigates_readout(self) -> bool:
         """Return whether the readout is corrected."""

@@ -1,4 +1,4 @@
-"""What must be measured for an estimator pub: bases, the points that need them, and shots."""
+"""What must be measured for an estimator pub: groups, the points that need them, and shots."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
 from qctrl.primitives.mitigation import NONE, Mitigation
-from qctrl.primitives.observables import Basis, Group, Term, group_terms, observable_terms
+from qctrl.primitives.observables import Basis, Gate, Group, Grouping, Term, group_terms, observable_terms
+from qctrl.primitives.readings import reading_values
 
 _SLACK_SHOTS: Final = 1e-9
 """Relative; a precision of 0.1 asks for 100 shots and not, by rounding, for 101."""
+_LISTED_BITS: Final = 10
+"""Up to so many measured qubits the range of a group is that of all its outcomes, beyond it is bounded by its terms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Measurement:
     """Per parameter point."""
     rows: tuple[int, ...]
     """Flat indices of the parameter points."""
+    gates: tuple[Gate, ...] = ()
+    """Played before the basis is measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,8 +44,9 @@ class Readout:
     outputs: NDArray[np.int64]
     """``(n_points, n_observables)``: flat indices of the pub's results."""
     terms: tuple[Term, ...]
+    """What is read in the measured basis."""
     weights: NDArray[np.float64]
-    """``(n_observables, n_terms)``: coefficient of each term in each observable."""
+    """``(n_observables, n_terms)``: coefficient of what is read in each observable."""
     ends: NDArray[np.float64]
     """``(n_observables, 2)``: least and greatest value that one shot can give."""
 
@@ -72,7 +78,7 @@ class _Share:
     shots: int
 
 
-def plan_pub(pub: EstimatorPub, mitigation: Mitigation = NONE) -> Plan:
+def plan_pub(pub: EstimatorPub, mitigation: Mitigation = NONE, grouping: Grouping | None = None) -> Plan:
     """Return the measurements of a pub.
 
     Observables and parameter points broadcast as NumPy arrays do. At each point the terms of all its observables are
@@ -85,6 +91,7 @@ def plan_pub(pub: EstimatorPub, mitigation: Mitigation = NONE) -> Plan:
     Args:
         pub: The pub; its precision is above 0.
         mitigation: What outcomes are worth; correcting the readout widens the range of an outcome.
+        grouping: Offers groups beside those that commute qubit by qubit; they are taken where that saves shots.
     """
     points = np.arange(pub.parameter_values.size).reshape(pub.parameter_values.shape)
     points, observables = np.broadcast_arrays(points, pub.observables.sparse_observables_array())
@@ -98,7 +105,7 @@ def plan_pub(pub: EstimatorPub, mitigation: Mitigation = NONE) -> Plan:
 
     planner = _Planner()
     for kind, alike in wanting.items():
-        shares = _shares([terms[index] for index in kind], pub.precision or math.nan, mitigation)
+        shares = _shares([terms[index] for index in kind], pub.precision or math.nan, mitigation, grouping)
         for share in shares:
             planner.add(share, alike, [outputs[point] for point in alike])
     return Plan(
@@ -134,11 +141,12 @@ class _Planner:
 
     def __init__(self) -> None:
         self.readouts: list[Readout] = []
-        self._places: dict[tuple[Basis, int], int] = {}
+        self._places: dict[tuple[Basis, tuple[Gate, ...], int], int] = {}
         self._rows: list[list[int]] = []
 
     def add(self, share: _Share, points: Sequence[int], outputs: Sequence[Sequence[int]]) -> None:
-        place = self._places.setdefault((share.group.basis, share.shots), len(self._rows))
+        group = share.group
+        place = self._places.setdefault((group.basis, group.gates, share.shots), len(self._rows))
         if place == len(self._rows):
             self._rows.append([])
         rows = self._rows[place]
@@ -147,7 +155,7 @@ class _Planner:
                 measurement=place,
                 positions=np.arange(len(rows), len(rows) + len(points)),
                 outputs=np.array(outputs, dtype=np.int64),
-                terms=share.group.terms,
+                terms=tuple(reading.read for reading in group.readings),
                 weights=share.weights,
                 ends=share.ends,
             )
@@ -156,17 +164,44 @@ class _Planner:
 
     def measurements(self) -> tuple[Measurement, ...]:
         return tuple(
-            Measurement(basis, shots, tuple(self._rows[place])) for (basis, shots), place in self._places.items()
+            Measurement(basis, shots, tuple(self._rows[place]), gates)
+            for (basis, gates, shots), place in self._places.items()
         )
 
 
-def _shares(observables: Sequence[Mapping[Term, float]], precision: float, mitigation: Mitigation) -> list[_Share]:
-    groups = group_terms({term for terms in observables for term in terms})
-    weights = [np.array([[terms.get(term, 0.0) for term in group.terms] for terms in observables]) for group in groups]
-    ends = [
-        _ends(weight, np.array([_range(term, mitigation) for term in group.terms]))
-        for group, weight in zip(groups, weights, strict=True)
+def _shares(
+    observables: Sequence[Mapping[Term, float]], precision: float, mitigation: Mitigation, grouping: Grouping | None
+) -> list[_Share]:
+    """Return the shots of the cheapest groups on offer; of equals those with the fewest gates."""
+
+    def spread(groups: Sequence[Group]) -> list[_Share]:
+        return _spread(groups, observables, precision, mitigation)
+
+    terms = frozenset(term for each in observables for term in each)
+    plain = spread(group_terms(terms))
+    if grouping is None:
+        return plain
+    best = spread(grouping(terms))
+    for group in [share.group for share in best if share.group.gates]:
+        others = [share.group for share in best if share.group is not group]
+        without = spread([*others, *group_terms(reading.term for reading in group.readings)])
+        best = min(without, best, key=_cost)
+    return min(plain, best, key=_cost)
+
+
+def _cost(shares: Sequence[_Share]) -> float:
+    """Return the shots of some groups, more where gates of a group wash out what it says."""
+    return sum(share.shots / share.group.contrast**2 for share in shares)
+
+
+def _spread(
+    groups: Sequence[Group], observables: Sequence[Mapping[Term, float]], precision: float, mitigation: Mitigation
+) -> list[_Share]:
+    weights = [
+        np.array([[terms.get(each.term, 0.0) * each.sign for each in group.readings] for terms in observables])
+        for group in groups
     ]
+    ends = [_ends(group, weight, mitigation) for group, weight in zip(groups, weights, strict=True)]
     halves = np.array([(end[:, 1] - end[:, 0]) / 2 for end in ends]).reshape(len(groups), len(observables))
     needed = (halves * halves.sum(axis=0)).max(axis=1) / precision**2
     return [
@@ -175,8 +210,14 @@ def _shares(observables: Sequence[Mapping[Term, float]], precision: float, mitig
     ]
 
 
-def _ends(weights: NDArray[np.float64], ranges: NDArray[np.float64]) -> NDArray[np.float64]:
-    corners = weights[:, :, None] * ranges
+def _ends(group: Group, weights: NDArray[np.float64], mitigation: Mitigation) -> NDArray[np.float64]:
+    """Return the least and the greatest value that one shot can give of each observable."""
+    terms, n_bits = [reading.read for reading in group.readings], len(group.basis)
+    if n_bits <= _LISTED_BITS:
+        outcomes = (np.arange(1 << n_bits)[:, None] >> np.arange(n_bits)) & 1
+        sums = weights @ reading_values(terms, [qubit for qubit, _ in group.basis], outcomes, mitigation)
+        return np.stack([sums.min(axis=1), sums.max(axis=1)], axis=1)
+    corners = weights[:, :, None] * np.array([_range(term, mitigation) for term in terms])
     return np.stack([corners.min(axis=2).sum(axis=1), corners.max(axis=2).sum(axis=1)], axis=1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from qctrl.errors import JobError
-from qctrl.primitives import estimator, sampler
+from qctrl.primitives import estimator_results, sampler
 from qctrl.primitives.job import Job
 from qctrl.provider import Backend, RunJob
 from qctrl.service import JobHandle
@@ -22,7 +22,7 @@ def restore(handle: JobHandle, backend: Callable[[], Backend]) -> Job | RunJob:
         JobError: The job belongs to a primitive that this release does not know.
     """
     record = handle.record
-    for recipe in (sampler.RECIPE, estimator.RECIPE):
+    for recipe in (sampler.RECIPE, estimator_results.RECIPE):
         if record.primitive == recipe.name:
             return Job(handle, recipe, backend)
     if record.primitive == "run":

@@ -11,20 +11,17 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import SparseObservable, SparsePauliOp, Statevector
 
 from qctrl.primitives.bases import measured
-from qctrl.primitives.estimate import estimate, term_values
+from qctrl.primitives.estimate import estimate
 from qctrl.primitives.mitigation import NONE, Assignment, Mitigation
 from qctrl.primitives.observables import group_terms
 from qctrl.primitives.plan import plan_pub
+from qctrl.primitives.readings import reading_values
+from tests.reference.dense_observables import matrix
 
 LETTERS = "XYZ+-rl01"
 TERMS = st.dictionaries(st.integers(0, 4), st.sampled_from(LETTERS), max_size=5).map(
     lambda letters: tuple(sorted(letters.items()))
 )
-
-
-def dense(term, n_qubits):
-    label = "".join(dict(term).get(qubit, "I") for qubit in reversed(range(n_qubits)))
-    return SparsePauliOp.from_sparse_observable(SparseObservable(label)).to_matrix()
 
 
 @settings(deadline=None, max_examples=40)
@@ -39,9 +36,10 @@ def test_values_in_the_measured_basis_give_the_exact_expectation(terms, seed):
         circuit.remove_final_measurements()
         probabilities = state.evolve(circuit).probabilities([qubit for qubit, _ in group.basis])
         outcomes = np.array([[k >> bit & 1 for bit in range(len(group.basis))] for k in range(len(probabilities))])
-        values = term_values(group.terms, [qubit for qubit, _ in group.basis], outcomes, NONE)
-        for term, value in zip(group.terms, values @ probabilities, strict=True):
-            assert value == pytest.approx(state.expectation_value(dense(term, n_qubits)).real, abs=1e-9)
+        read = [reading.read for reading in group.readings]
+        values = reading_values(read, [qubit for qubit, _ in group.basis], outcomes, NONE)
+        for term, value in zip(read, values @ probabilities, strict=True):
+            assert value == pytest.approx(state.expectation_value(matrix(term, n_qubits)).real, abs=1e-9)
 
 
 def plan_of(n_qubits, observables, mitigation=NONE, precision=0.1):

@@ -138,6 +138,38 @@ def test_a_heavy_observable_gets_the_shots_that_its_precision_takes(estimator, b
     assert low < float(pulls @ pulls) < high
 
 
+@pytest.mark.parametrize("level", [0, 1])
+def test_terms_that_commute_share_shots_behind_entangling_gates(tmp_path, isa, level):
+    """Seed 11; the deviations of 60 results agree with their standard errors: chi square, false alarm 1e-6."""
+    backend = ideal_backend("chain5", tmp_path / "jobs.sqlite", seed=11, calibration="working")
+    terms = [(pair, qubits, 1.0) for qubits in ([0, 1], [1, 2]) for pair in ("XX", "YY", "ZZ")]
+    observable = SparsePauliOp.from_sparse_list([*terms, ("Y", [0], 0.5)], 3).apply_layout(isa.layout)
+    values = np.random.default_rng(3).uniform(0, 2, (60, 3))
+    estimator = EstimatorV2(backend, {"grouping": "commuting", "resilience_level": level})
+    estimator.options.resilience.measure_mitigation = False if level == 0 else "correlated"
+    job = estimator.run([(isa, observable, values)], precision=0.15)
+    result = job.result()[0]
+    exact = StatevectorEstimator().run([(isa, observable, values)]).result()[0].data.evs
+    ours = result.metadata["qctrl"]
+    assert any("gates" in group for group in ours["groups"])
+    plain = EstimatorV2(backend).run([(isa, observable, values[0])], precision=0.15).result()[0]
+    assert sum(group["shots"] for group in ours["groups"]) < 0.7 * plain.metadata["qctrl"]["total_shots"]
+    pulls = (result.data.evs - exact) / result.data.stds
+    low, high = chi2.ppf([5e-7, 1 - 5e-7], 60)
+    assert low < float(pulls @ pulls) < high
+    again = restore(Jobs(JobStore(backend.jobs.store.path)).find(job.job_id()), lambda: backend).result()[0]
+    assert np.array_equal(again.data.evs, result.data.evs)
+    assert again.metadata == result.metadata
+
+
+def test_extrapolation_keeps_to_groups_without_gates(backend, isa):
+    observable = SparsePauliOp(["IXX", "IYY", "IZZ"]).apply_layout(isa.layout)
+    estimator = EstimatorV2(backend, {"grouping": "commuting", "resilience": {"zne_mitigation": True}})
+    groups = estimator.run([(isa, observable, np.zeros(3))], precision=0.3).result()[0].metadata["qctrl"]["groups"]
+    assert len(groups) == 3
+    assert not any("gates" in group for group in groups)
+
+
 def test_readout_is_corrected_by_the_calibration(tmp_path):
     """Seed 3; misread bits of a known state, 5 standard errors: false alarm below 1e-6."""
     backend = ideal_backend("pair2", tmp_path / "jobs.sqlite", seed=3, calibration="working", misread=True)

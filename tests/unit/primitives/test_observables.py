@@ -21,11 +21,14 @@ BASIS_OF = dict(zip("XYZ+-rl01", "XYZXXYYZZ", strict=True))
 @given(st.sets(TERMS, max_size=12))
 def test_groups_cover_every_term_once_and_commute_qubit_by_qubit(terms):
     groups = group_terms(terms)
-    assert sorted(term for group in groups for term in group.terms) == sorted(term for term in terms if term)
+    assert sorted(reading.term for group in groups for reading in group.readings) == sorted(
+        term for term in terms if term
+    )
     for group in groups:
         basis = dict(group.basis)
-        for term in group.terms:
-            assert all(basis[qubit] == BASIS_OF[letter] for qubit, letter in term)
+        for reading in group.readings:
+            assert all(basis[qubit] == BASIS_OF[letter] for qubit, letter in reading.term)
+            assert (reading.read, reading.sign) == (reading.term, 1)
     assert groups == group_terms(sorted(terms, reverse=True)), "the order of the input does not matter"
 
 
@@ -46,5 +49,7 @@ def test_the_register_of_the_basis_is_the_last_and_its_name_is_kept_free():
     assert [register.name for register in extended.cregs] == ["c", REGISTER]
     assert [instruction.name for instruction in extended.data] == ["rz", "sx", "barrier", "measure", "measure"]
     assert circuit.size() == 0
+    entangled = measured(circuit, ((1, "Z"),), (("rz", (0,), (0.5,)), ("cz", (0, 1), ())))
+    assert [instruction.name for instruction in entangled.data] == ["rz", "cz", "barrier", "measure"]
     with pytest.raises(CompileError, match="rename it"):
         measured(extended, ((0, "Z"),))

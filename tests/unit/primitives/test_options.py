@@ -146,6 +146,14 @@ def test_a_precision_that_no_shots_reach_is_refused(precision):
         EstimatorOptions(default_precision=precision)
 
 
+def test_terms_are_grouped_qubit_by_qubit_unless_told_otherwise():
+    assert not EstimatorOptions().entangles()
+    assert EstimatorOptions(grouping="commuting").entangles()
+    assert not EstimatorOptions(grouping="commuting", resilience_level=2).entangles()
+    with pytest.raises(ValueError, match="it must be one of 'qubit_wise', 'commuting'"):
+        EstimatorOptions(grouping="all")
+
+
 def test_a_group_is_no_number():
     with pytest.raises(TypeError, match="option execution is a group"):
         make_options(SamplerOptions, {"execution": 3})

@@ -63,12 +63,15 @@ def test_equal_observables_are_planned_alike_whether_they_are_one_object_or_two(
         (SparsePauliOp(["ZZ", "ZI"], [1.0, 1.0]), [400]),
         (SparsePauliOp(["ZZ", "XX"], [1.0, 3.0]), [1200, 400]),
         (SparsePauliOp(["ZZ", "II"], [1.0, 9.0]), [100]),
+        (SparsePauliOp(["ZZ", "ZI", "IZ"], [-1.0, 1.0, 1.0]), [400]),
         (SparseObservable("00"), [25]),
         (["ZZ", SparsePauliOp("ZI", 2.0)], [400]),
     ],
 )
 def test_shots_follow_the_coefficients(observable, shots):
-    """Half the range of a group bounds its deviation: shots go by it, and a projector needs a quarter."""
+    """Half the range of a group bounds its deviation: shots go by it, and a projector needs a quarter.
+
+    No outcome makes all of ZI, IZ and -ZZ one: their sum is in -3..1."""
     if isinstance(observable, list):
         observable = [[each] for each in observable]
     assert [each.shots for each in planned(QuantumCircuit(2), observable).measurements] == shots
@@ -94,5 +97,11 @@ def test_correcting_the_readout_takes_more_shots():
 def test_the_ends_bound_every_shot():
     plan = planned(QuantumCircuit(2), [[SparseObservable.from_list([("0I", 2.0), ("ZZ", -1.0), ("I1", -0.5)])]])
     (readout,) = plan.readouts
-    assert readout.ends.tolist() == [[-1.5, 3.0]]
+    assert readout.ends.tolist() == [[-1.5, 2.5]]
     assert np.array_equal(np.sort(readout.weights[0]), [-1.0, -0.5, 2.0])
+
+
+def test_many_qubits_are_bounded_term_by_term():
+    observable = SparseObservable.from_list([("Z" * 12, 1.0), ("0" * 12, 2.0), ("IZ" * 6, -0.5)])
+    (readout,) = planned(QuantumCircuit(12), observable).readouts
+    assert readout.ends.tolist() == [[-1.5, 3.5]]
