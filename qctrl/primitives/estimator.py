@@ -20,7 +20,7 @@ from qctrl.primitives.job import Job
 from qctrl.primitives.mitigation import NONE, Mitigation
 from qctrl.primitives.observables import observable_terms
 from qctrl.primitives.options import EstimatorOptions
-from qctrl.primitives.plan import Plan, plan_pub
+from qctrl.primitives.plan import Plan, pauli_shots, plan_pub
 from qctrl.primitives.primitive import Primitive
 from qctrl.primitives.pubs import flat_values
 from qctrl.primitives.session import Mode
@@ -87,7 +87,7 @@ class EstimatorV2(Primitive[EstimatorOptions], BaseEstimatorV2):
         listed: Iterable[Any] = [pubs] if isinstance(pubs, QuantumCircuit) else pubs
         coerced = [EstimatorPub.coerce(pub, default) for pub in listed]
         for index, pub in enumerate(coerced):
-            _check_precision(index, pub)
+            self._options.twirling.check(index, pauli_shots(_precision(index, pub)))
             self._backend.check(pub.circuit)
         mitigation = self._mitigation(coerced)
         grouping = CommutingGroups(self._backend.target) if self._options.entangles() else None
@@ -134,12 +134,13 @@ class EstimatorV2(Primitive[EstimatorOptions], BaseEstimatorV2):
         return Mitigation.from_calibration(self._backend.calibration, observed)
 
 
-def _check_precision(index: int, pub: EstimatorPub) -> None:
-    if not (pub.precision is not None and pub.precision > 0 and math.isfinite(pub.precision)):
-        raise ValueError(
-            f"The {index}-th pub has precision {pub.precision}. But precision should be larger than 0, "
-            "and finite: shots are."
-        )
+def _precision(index: int, pub: EstimatorPub) -> float:
+    if pub.precision is not None and pub.precision > 0 and math.isfinite(pub.precision):
+        return pub.precision
+    raise ValueError(
+        f"The {index}-th pub has precision {pub.precision}. But precision should be larger than 0, "
+        "and finite: shots are."
+    )
 
 
 def _tasks(index: int, pub: EstimatorPub, plan: Plan, variant: Amplified) -> list[Task]:

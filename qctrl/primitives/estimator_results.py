@@ -19,7 +19,7 @@ from qctrl.primitives.correlated_readout import estimate_correlated, measured_se
 from qctrl.primitives.estimate import Estimate, estimate, estimate_in_groups
 from qctrl.primitives.job import Recipe
 from qctrl.primitives.mitigation import Mitigation
-from qctrl.primitives.plan import Measurement, Plan, plan_pub
+from qctrl.primitives.plan import Measurement, Plan, pauli_shots, plan_pub
 from qctrl.primitives.pubs import decode_estimator_pubs
 from qctrl.primitives.randomizations import restore
 from qctrl.primitives.tasks import Placement, TaskResult, gather
@@ -109,7 +109,7 @@ def _metadata(pub: EstimatorPub, plan: Plan, n_factors: int) -> dict[str, Any]:
     """Return Qiskit's keys as Qiskit fills them, and all of ours under one more."""
     return {
         "target_precision": pub.precision,
-        "shots": math.ceil(1.0 / (pub.precision or math.nan) ** 2),
+        "shots": pauli_shots(pub.precision or math.nan),
         "circuit_metadata": pub.circuit.metadata,
         "qctrl": {
             "total_shots": plan.total_shots * n_factors,

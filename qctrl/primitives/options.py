@@ -99,6 +99,10 @@ class SamplerOptions(Options):
     }
     ABSENT: ClassVar[Mapping[str, str]] = absent.SAMPLER
 
+    def shots(self) -> int:
+        """Return the shots of a pub that brings none."""
+        return self.twirling.shots() or self.default_shots
+
 
 @dataclass
 class EstimatorOptions(Options):
@@ -134,7 +138,8 @@ class EstimatorOptions(Options):
 
     def precision(self) -> float:
         """Return the target precision of a pub that brings none."""
-        return self.default_precision if self.default_shots is None else 1 / math.sqrt(self.default_shots)
+        shots = self.twirling.shots() or self.default_shots
+        return self.default_precision if shots is None else 1 / math.sqrt(shots)
 
     def entangles(self) -> bool:
         """Return whether terms may be measured together behind gates of two qubits."""

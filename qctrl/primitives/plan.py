@@ -78,6 +78,11 @@ class _Share:
     shots: int
 
 
+def pauli_shots(precision: float) -> int:
+    """Return the shots that one Pauli takes per parameter point."""
+    return math.ceil((1 - _SLACK_SHOTS) / precision**2)
+
+
 def plan_pub(pub: EstimatorPub, mitigation: Mitigation = NONE, grouping: Grouping | None = None) -> Plan:
     """Return the measurements of a pub.
 

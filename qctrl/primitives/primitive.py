@@ -76,7 +76,8 @@ class Primitive(Generic[_Tree]):
         notes: Mapping[str, Any],
     ) -> Job:
         """Twirl, compile and submit tasks; notes are stored with the pubs, for the recipe to read."""
-        randomizer = Randomizer(twirling, job_seed(self._options, self._backend))
+        seed, live = job_seed(self._options, self._backend), self._backend.calibration.live_qubits
+        randomizer = Randomizer(twirling, seed, live)
         spread, randomizations = randomizer.spread(tasks)
         compiler = partial(self._backend.compile, rep_delay_s=self._options.execution.rep_delay or 0.0)
         works, placements = build_works(spread, compiler, self._backend.structural_parameters)

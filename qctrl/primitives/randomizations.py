@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,8 @@ from qiskit import QuantumCircuit
 
 from qctrl.primitives.suppression import TwirlingOptions
 from qctrl.primitives.tasks import Task, TaskResult
-from qctrl.primitives.twirling import TwirledCircuit, twirled
+from qctrl.primitives.twirled_circuit import TwirledCircuit
+from qctrl.primitives.twirling import twirled
 from qctrl.service import Blob
 
 _LEAST_SHOTS, _MOST_DRAWS = 64, 32
@@ -56,19 +57,17 @@ class Randomizer:
     Args:
         options: What is twirled, and how often.
         seed: Of all Paulis of the job; ``None`` draws a new one.
+        playable: Qubits that can be driven; ``None`` is all.
     """
 
-    def __init__(self, options: TwirlingOptions, seed: int | None) -> None:
+    def __init__(self, options: TwirlingOptions, seed: int | None, playable: Collection[int] | None = None) -> None:
         self._options = options
+        self._playable = playable
         self._rng = np.random.default_rng(seed)
         self._circuits: dict[int, tuple[QuantumCircuit, TwirledCircuit]] = {}
 
     def spread(self, tasks: Sequence[Task]) -> tuple[list[Task], list[Randomization]]:
-        """Return tasks for all twirls, and how to make results of them.
-
-        Raises:
-            ValueError: The twirls that were asked for do not take as many shots as a task wants.
-        """
+        """Return tasks for all twirls, and how to make results of them."""
         if not self._options.is_enabled:
             return list(tasks), [Randomization() for _ in tasks]
         pairs = [self._of_task(task) for task in tasks]
@@ -87,7 +86,13 @@ class Randomizer:
         # The circuits are kept: the id of a dropped one could be given again.
         if id(circuit) not in self._circuits:
             options = self._options
-            made = twirled(circuit, gates=options.enable_gates, measurements=options.enable_measure)
+            made = twirled(
+                circuit,
+                gates=options.enable_gates,
+                measurements=options.enable_measure,
+                strategy=options.strategy,
+                playable=self._playable,
+            )
             self._circuits[id(circuit)] = (circuit, made)
         return self._circuits[id(circuit)][1]
 
@@ -95,22 +100,16 @@ class Randomizer:
 def spread_shots(shots: int, options: TwirlingOptions) -> tuple[int, int]:
     """Return into how many twirls shots are spread, and how many each takes; together at least as many.
 
-    Raises:
-        ValueError: Both numbers are given and do not suffice.
+    Where both numbers are given, what a heavy observable wants beyond their product takes more twirls.
     """
     n_draws, each = options.num_randomizations, options.shots_per_randomization
-    if isinstance(n_draws, int) and isinstance(each, int):
-        if n_draws * each < shots:
-            raise ValueError(
-                f"{n_draws} randomizations of {each} shots give {n_draws * each} shots, the pub wants {shots}; leave "
-                "num_randomizations or shots_per_randomization on 'auto'"
-            )
-        return n_draws, each
+    if isinstance(each, int):
+        least = math.ceil(shots / each)
+        return (max(n_draws, least) if isinstance(n_draws, int) else least), each
     if isinstance(n_draws, int):
         return n_draws, math.ceil(shots / n_draws)
-    wanted = each if isinstance(each, int) else max(_LEAST_SHOTS, math.ceil(shots / _MOST_DRAWS))
-    n_draws = math.ceil(shots / wanted)
-    return n_draws, wanted if isinstance(each, int) else math.ceil(shots / n_draws)
+    n_draws = math.ceil(shots / max(_LEAST_SHOTS, math.ceil(shots / _MOST_DRAWS)))
+    return n_draws, math.ceil(shots / n_draws)
 
 
 def store(randomizations: Sequence[Randomization], blob: Blob) -> Blob:

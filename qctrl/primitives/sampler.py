@@ -75,7 +75,7 @@ class SamplerV2(Primitive[SamplerOptions], BaseSamplerV2):
             CompileError: A circuit cannot run on the device.
         """
         self._check_open()
-        default = self._options.default_shots if shots is None else shots
+        default = self._options.shots() if shots is None else shots
         coerced = [SamplerPub.coerce(pub, default) for pub in pubs]
         for index, pub in enumerate(coerced):
             self._validate(index, pub)
@@ -103,6 +103,7 @@ class SamplerV2(Primitive[SamplerOptions], BaseSamplerV2):
                 stacklevel=3,
             )
         registers = _registers(pub)
+        self._options.twirling.check(index, pub.shots or 0)
         if self._options.twirling.enable_measure and self._options.execution.meas_type != "classified":
             raise ValueError(
                 f"twirling.enable_measure inverts bits, and meas_type is {self._options.execution.meas_type!r}, IQ "

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from qctrl.compiler import CompileOptions, Decoupling
 from qctrl.primitives.option_tree import Options, Rule, positive_integer
+from qctrl.primitives.twirl_layers import STRATEGIES
 
 SEQUENCES = ("XX", "XpXm", "XY4")
 
@@ -65,24 +66,47 @@ class TwirlingOptions(Options):
     enable_measure: bool = False
     """Twirl measurements whose bits the circuit does not read; the bits of results are put right again."""
     num_randomizations: int | str = "auto"
-    """Draws for every parameter point; ``auto`` gives 32 or fewer, of 64 shots or more."""
+    """Draws for every parameter point; ``auto`` gives what the shots take, 32 or fewer if both numbers are ``auto``."""
     shots_per_randomization: int | str = "auto"
-    """Shots of each draw; ``auto`` gives the shots of the pub, spread evenly. Results have the pub's shots."""
-    strategy: str = "active"
-    """Which qubits are twirled: ``active``, those of the gates."""
+    """Shots of each draw; ``auto`` spreads the shots of the pub evenly, at least 64 each if both numbers are ``auto``.
+    Results have the pub's shots. With both numbers given, their product is the default of the shots."""
+    strategy: str = "active-accum"
+    """Which qubits are twirled with each layer of gates: ``active``, those of the gates; ``active-circuit``, all that
+    the circuit acts on; ``active-accum``, all that it has acted on so far; ``all``, all qubits of the device."""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "enable_gates": FLAG,
         "enable_measure": FLAG,
         "num_randomizations": _COUNT,
         "shots_per_randomization": _COUNT,
-        "strategy": Rule(
-            lambda value: value == "active",
-            "'active': qubits that wait beside a gate are not twirled; dynamical_decoupling is for them",
-        ),
+        "strategy": one_of(*STRATEGIES),
     }
 
     @property
     def is_enabled(self) -> bool:
         """Whether anything is twirled."""
         return self.enable_gates or self.enable_measure
+
+    def shots(self) -> int | None:
+        """Return the shots that both numbers together give; ``None`` where one is open, or nothing is twirled."""
+        n_draws, each = self.num_randomizations, self.shots_per_randomization
+        if self.is_enabled and isinstance(n_draws, int) and isinstance(each, int):
+            return n_draws * each
+        return None
+
+    def check(self, index: int, shots: int) -> None:
+        """Refuse more shots than both numbers together give.
+
+        Args:
+            index: Place of the pub, for the message.
+            shots: What the pub wants.
+
+        Raises:
+            ValueError: Both numbers are given and do not suffice.
+        """
+        most = self.shots()
+        if most is not None and shots > most:
+            raise ValueError(
+                f"{self.num_randomizations} randomizations of {self.shots_per_randomization} shots give {most} shots, "
+                f"the {index}-th pub wants {shots}; leave num_randomizations or shots_per_randomization on 'auto'"
+            )

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from qctrl.primitives.option_tree import make_options
+from qctrl.primitives.options import EstimatorOptions, SamplerOptions
 from qctrl.primitives.randomizations import Randomization, Randomizer, restore, spread_shots, store
 from qctrl.primitives.suppression import TwirlingOptions
 from qctrl.primitives.tasks import TaskResult
@@ -27,10 +29,23 @@ def test_the_shots_of_a_pub_are_spread_evenly(shots, n_draws, each, wanted):
     assert spread_shots(shots, options) == wanted
 
 
-def test_too_few_shots_are_refused():
-    options = TwirlingOptions(num_randomizations=3, shots_per_randomization=10)
-    with pytest.raises(ValueError, match="3 randomizations of 10 shots give 30 shots, the pub wants 31"):
-        spread_shots(31, options)
+def test_the_product_of_both_numbers_is_the_default_of_the_shots():
+    both = {"twirling": {"enable_gates": True, "num_randomizations": 3, "shots_per_randomization": 12}}
+    assert SamplerOptions().shots() == 1024
+    assert make_options(SamplerOptions, both).shots() == 36
+    assert make_options(EstimatorOptions, both).precision() == 1 / 6
+    off = {"twirling": {**both["twirling"], "enable_gates": False}}
+    assert make_options(SamplerOptions, off).shots() == 1024
+
+
+def test_more_shots_than_both_numbers_give_are_refused():
+    options = TwirlingOptions(enable_gates=True, num_randomizations=3, shots_per_randomization=10)
+    options.check(0, 30)
+    with pytest.raises(ValueError, match="3 randomizations of 10 shots give 30 shots, the 2-th pub wants 31"):
+        options.check(2, 31)
+    assert spread_shots(95, options) == (10, 10), "a heavy observable takes more twirls"
+    options.enable_gates = False
+    options.check(0, 31)
 
 
 def test_inverted_bits_are_put_right_and_shots_joined():

@@ -12,6 +12,7 @@ from qiskit.circuit.classical import expr
 from qiskit.quantum_info import SuperOp, random_unitary
 
 from qctrl.primitives.pauli_twirls import TWIRLED, twirls
+from qctrl.primitives.twirl_layers import STRATEGIES
 from qctrl.primitives.twirling import twirled
 from tests.unit.primitives.test_euler import distance
 
@@ -37,12 +38,12 @@ def build(steps):
     return circuit
 
 
-@given(steps=st.lists(steps, max_size=12), seed=st.integers(0, 99))
+@given(steps=st.lists(steps, max_size=12), strategy=st.sampled_from(STRATEGIES), seed=st.integers(0, 99))
 @settings(deadline=None, max_examples=40)
-def test_every_draw_does_what_the_circuit_did(steps, seed):
+def test_every_draw_does_what_the_circuit_did(steps, strategy, seed):
     circuit = build(steps)
     points = np.array([[0.3, -1.2], [2.5, 0.8]])[:, : circuit.num_parameters]
-    made = twirled(circuit, gates=True, measurements=False)
+    made = twirled(circuit, gates=True, measurements=False, strategy=strategy)
     draw = made.draw(points, 3, np.random.default_rng(seed))
     assert draw.values.shape == (6, made.circuit.num_parameters)
     assert not draw.flips.any()
@@ -126,6 +127,23 @@ def test_what_no_twirl_touches_stays_as_it_is():
     assert untouched.circuit == circuit
     draw = untouched.draw(np.array([[0.5]]), 2, np.random.default_rng(1))
     assert draw.values.tolist() == [[0.5], [0.5]]
+
+
+def test_a_qubit_that_waits_has_random_paulis_between_barriers():
+    circuit = QuantumCircuit(4)
+    circuit.sx(2)
+    circuit.cz(0, 1)
+    circuit.sx(2)
+    made = twirled(circuit, gates=True, measurements=False, strategy="active-accum", playable=range(9))
+    assert made.circuit.count_ops() == {"rz": 18, "sx": 12, "cz": 1, "barrier": 2}
+    assert [each.name for each in made.circuit.data if made.circuit.qubits[3] in each.qubits] == []
+    draw = made.draw(np.empty((1, 0)), 400, np.random.default_rng(5))
+    waiting = [made.circuit.find_bit(each.qubits[0]).index == 2 for each in made.circuit.data if each.name == "rz"]
+    assert sum(waiting) == 6
+    seen = np.unique(np.round(draw.values, 6), axis=0)
+    assert len(seen) == pytest.approx(16 * 4, abs=12), "16 twirls of the gate, 4 of the qubit that waits"
+    all_of_them = twirled(circuit, gates=True, measurements=False, strategy="all", playable=[0, 1, 2])
+    assert all_of_them.circuit.count_ops() == made.circuit.count_ops()
 
 
 def test_gates_in_control_flow_are_twirled_and_loop_parameters_stay_open():
