@@ -12,7 +12,7 @@ from qctrl.instruments.scpi import Session
 
 pyvisa = pytest.importorskip("pyvisa")
 
-RACK = Path(__file__).resolve().parents[1] / "configs" / "rack_visa_pair2.yaml"
+RACK = Path(__file__).resolve().parents[1] / "configs" / "rack_visa.yaml"
 ROUNDS = 5
 
 

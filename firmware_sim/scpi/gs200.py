@@ -39,11 +39,21 @@ class Gs200(Instrument):
         """Be a voltage source."""
         choice(kind, "VOLTage")
 
+    @command("[SOURce:]FUNCtion?")
+    def function(self) -> str:
+        """Say that it is a voltage source."""
+        return "VOLT"
+
     @command("[SOURce:]RANGe")
     def set_range(self, volts: str) -> None:
         """Choose the smallest range that holds a voltage."""
         value = abs(number(volts, -30, 30))
         self.range_v = next(limit for limit in _RANGES_V if value <= limit)
+
+    @command("[SOURce:]RANGe?")
+    def range(self) -> str:
+        """Return the range."""
+        return f"{self.range_v:.9g}"
 
     @command("[SOURce:]LEVel[:FIXed]")
     def set_level(self, volts: str) -> None:
@@ -61,6 +71,11 @@ class Gs200(Instrument):
     def set_limit(self, amperes: str) -> None:
         """Set the current limit."""
         self.limit_a = number(amperes, 1e-3, 0.2)
+
+    @command("[SOURce:]PROTection:CURRent?")
+    def limit(self) -> str:
+        """Return the current limit."""
+        return f"{self.limit_a:.9g}"
 
     @command("OUTPut[:STATe]")
     def set_output(self, state: str) -> None:

@@ -1,70 +1,34 @@
-"""``Instrument``: what every emulated instrument has in common: SCPI headers, error queue, identity."""
+"""``Instrument``: what every emulated instrument has in common: error queue, status, identity."""
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import ClassVar, Final
 
+from firmware_sim.scpi.headers import (
+    Reply,
+    ScpiError,
+    boolean,
+    choice,
+    command,
+    commands_of,
+    number,
+    units,
+    whole,
+)
 from firmware_sim.scpi.message import Message
 
-Reply: TypeAlias = str | bytes | None
+__all__ = ["Instrument", "ScpiError", "boolean", "choice", "command", "number", "whole"]
+
 _QUEUE_LENGTH: Final = 32
-_QUEUE_BIT: Final = 1 << 2
-_EVENT_BIT: Final = 1 << 5
+_QUEUE_BIT, _EVENT_BIT, _SUMMARY_BIT = 1 << 2, 1 << 5, 1 << 6
 """Of the status byte (SCPI-99 volume 1, 9.2; IEEE 488.2, 11.2)."""
 _UNLOCKED_BIT: Final = 1 << 5
 """Of the questionable status: frequency (SCPI-99 volume 1, 9.4)."""
-
-
-class ScpiError(Exception):
-    """An entry for the error queue."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A header that an instrument knows."""
-
-    pattern: re.Pattern[str]
-    act: Callable[..., Reply]
-
-
-def command(header: str) -> Callable[[Callable[..., Reply]], Callable[..., Reply]]:
-    """Mark a method as what a header does.
-
-    Args:
-        header: As manuals print it: capitals are the short form, ``[...]`` may be left out, ``<n>`` is a number, which
-            the method gets before the parameters.
-    """
-
-    def mark(act: Callable[..., Reply]) -> Callable[..., Reply]:
-        vars(act).setdefault("headers", []).append(header)
-        return act
-
-    return mark
-
-
-def _compile(header: str) -> re.Pattern[str]:
-    pattern = "".join(_piece(part) for part in re.findall(r"<n>|[A-Za-z*]+|[\[\]:?]|.", header))
-    return re.compile(f":?{pattern}", re.IGNORECASE)
-
-
-def _piece(part: str) -> str:
-    if part == "<n>":
-        return r"(\d*)"
-    if part in "[]":
-        return "(?:" if part == "[" else ")?"
-    if not part.isalpha():
-        return re.escape(part)
-    short = "".join(letter for letter in part if not letter.islower())
-    return short if short == part else f"(?:{part}|{short})"
+_COMPLETE_EVENT: Final = 1
+_ERROR_EVENTS: Final = {1: 1 << 5, 2: 1 << 4, 3: 1 << 3, 4: 1 << 2}
+"""Of the event status, by hundreds of the code (IEEE 488.2, 11.5.1)."""
 
 
 class Instrument:
@@ -86,13 +50,8 @@ class Instrument:
         self.reference_locked = True
         self.identity: str | None = None
         self._errors: deque[tuple[int, str]] = deque()
-        self._event_status = 0
-        self._commands = [
-            Command(_compile(header), getattr(part, name))
-            for part in (self, *parts)
-            for name in dir(type(part))
-            for header in getattr(getattr(type(part), name), "headers", ())
-        ]
+        self._events = self._event_mask = self._request_mask = 0
+        self._commands = commands_of(self, *parts)
         self.reset()
 
     def reset(self) -> None:
@@ -106,35 +65,42 @@ class Instrument:
         """Forget everything, the error queue too."""
         with self.lock:
             self._errors.clear()
+            self._events = self._event_mask = self._request_mask = 0
             self.reset()
 
     def handle(self, message: Message) -> Reply:
-        """Carry a message out; what is wrong with it goes into the error queue."""
-        head, _, rest = message.text.partition(" ")
+        """Carry a message out and return what its queries say; what is wrong with it goes into the error queue.
+
+        After a command error the rest of the message is lost, after any other error it is carried out.
+        """
+        replies: list[str | bytes] = []
         with self.lock:
-            for known in self._commands:
-                found = known.pattern.fullmatch(head)
-                if found is None:
-                    continue
-                numbers = [int(number) if number else 1 for number in found.groups()]
-                parameters: list[Any] = _parameters(rest)
-                if message.block is not None:
-                    parameters = [p for p in parameters if p] + [message.block]
+            if message.fault is not None:
+                self.push(*message.fault)
+            commands = units(message.text)
+            for place, (head, rest) in enumerate(commands, 1):
                 try:
-                    return known.act(*numbers, *parameters)
+                    reply = self._run(head, rest, message.block if place == len(commands) else None)
                 except ScpiError as error:
                     self.push(error.code, str(error))
-                except (TypeError, ValueError):
-                    self.push(-104, f"Data type error;{message.text[:80]}")
-                return None
-            if message.text:
-                self.push(-113, f"Undefined header;{head[:80]}")
-            return None
+                    if -200 < error.code <= -100:
+                        break
+                else:
+                    replies += [] if reply is None else [reply]
+        return _joined(replies)
+
+    def _run(self, head: str, rest: str, block: bytearray | None) -> Reply:
+        for known in self._commands:
+            found = known.pattern.fullmatch(head)
+            if found is not None:
+                numbers = [int(digits) if digits else 1 for digits in found.groups()]
+                return known.run(numbers, rest, block)
+        raise ScpiError(-113, f"Undefined header;{head[:80]}")
 
     def push(self, code: int, text: str) -> None:
         """Add an entry to the error queue."""
         with self.lock:
-            self._event_status |= {1: 0x20, 2: 0x10, 3: 0x08, 4: 0x04}.get(-code // 100, 0x08)
+            self._events |= _ERROR_EVENTS.get(-code // 100, _ERROR_EVENTS[3])
             if len(self._errors) < _QUEUE_LENGTH:
                 self._errors.append((code, text))
             else:
@@ -150,22 +116,56 @@ class Instrument:
         """Answer when everything before is done: here, at once."""
         return "1"
 
+    @command("*OPC")
+    def note_complete(self) -> None:
+        """Note that everything before is done."""
+        self._events |= _COMPLETE_EVENT
+
+    @command("*WAI")
+    def wait(self) -> None:
+        """Wait until everything before is done: here, it is."""
+
     @command("*CLS")
     def clear(self) -> None:
-        """Empty the error queue."""
+        """Empty the error queue and the event register."""
         self._errors.clear()
-        self._event_status = 0
+        self._events = 0
 
     @command("*RST")
     def restart(self) -> None:
         """Go back to the state after power-on; the error queue stays."""
         self.reset()
 
+    @command("*TST?")
+    def test(self) -> str:
+        """Say that nothing is broken."""
+        return "0"
+
     @command("*ESR?")
     def event_status(self) -> str:
-        """Return and clear the event status register."""
-        status, self._event_status = self._event_status, 0
-        return str(status)
+        """Return and clear the event register."""
+        events, self._events = self._events, 0
+        return str(events)
+
+    @command("*ESE")
+    def set_event_mask(self, mask: str) -> None:
+        """Choose which events show in the status byte."""
+        self._event_mask = whole(mask, 0, 255)
+
+    @command("*ESE?")
+    def event_mask(self) -> str:
+        """Return which events show in the status byte."""
+        return str(self._event_mask)
+
+    @command("*SRE")
+    def set_request_mask(self, mask: str) -> None:
+        """Choose which bits of the status byte ask for service."""
+        self._request_mask = whole(mask, 0, 255) & ~_SUMMARY_BIT
+
+    @command("*SRE?")
+    def request_mask(self) -> str:
+        """Return which bits of the status byte ask for service."""
+        return str(self._request_mask)
 
     @command("*STB?")
     def status(self) -> str:
@@ -173,8 +173,9 @@ class Instrument:
         return str(self.status_byte())
 
     def status_byte(self) -> int:
-        """Return the status byte: errors in the queue, events in the register."""
-        return (_QUEUE_BIT if self._errors else 0) | (_EVENT_BIT if self._event_status else 0)
+        """Return the status byte: errors in the queue, events in the register, and whether they ask for service."""
+        bits = (_QUEUE_BIT if self._errors else 0) | (_EVENT_BIT if self._events & self._event_mask else 0)
+        return bits | (_SUMMARY_BIT if bits & self._request_mask else 0)
 
     @command("SYSTem:ERRor[:NEXT]?")
     def next_error(self) -> str:
@@ -182,52 +183,32 @@ class Instrument:
         code, text = self._errors.popleft() if self._errors else (0, "No error")
         return f'{code},"{text}"'
 
+    @command("SYSTem:ERRor:COUNt?")
+    def count_errors(self) -> str:
+        """Return how many errors there are."""
+        return str(len(self._errors))
+
+    @command("SYSTem:ERRor:ALL?")
+    def all_errors(self) -> str:
+        """Return and remove all errors."""
+        count = max(1, len(self._errors))
+        return ",".join(self.next_error() for _ in range(count))
+
+    @command("SYSTem:VERSion?")
+    def version(self) -> str:
+        """Return the year of the SCPI that it speaks."""
+        return "1999.0"
+
     @command("STATus:QUEStionable:CONDition?")
     def questionable(self) -> str:
         """Say whether the frequency is in doubt."""
         return str(0 if self.reference_locked else _UNLOCKED_BIT)
 
 
-def _parameters(text: str) -> list[str]:
-    if not text.strip():
-        return []
-    return [part.strip().strip('"') for part in re.findall(r'(?:"[^"]*"|[^,"])+|(?<=,)(?=,)', text.strip())]
-
-
-def number(text: str, low: float, high: float) -> float:
-    """Return a number in a range.
-
-    Raises:
-        ScpiError: It is no number, or out of the range.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        raise ScpiError(-104, f"Data type error;{text[:40]}") from None
-    if not low <= value <= high:
-        raise ScpiError(-222, f"Data out of range;{text[:40]} is not in {low:g} to {high:g}")
-    return value
-
-
-def boolean(text: str) -> bool:
-    """Return a switch.
-
-    Raises:
-        ScpiError: It is neither on nor off.
-    """
-    if text.upper() not in ("0", "1", "ON", "OFF"):
-        raise ScpiError(-224, f"Illegal parameter value;{text[:40]}")
-    return text.upper() in ("1", "ON")
-
-
-def choice(text: str, *forms: str) -> str:
-    """Return which of some words was given, in its short form, in capitals.
-
-    Raises:
-        ScpiError: None of them.
-    """
-    for form in forms:
-        short = "".join(letter for letter in form if not letter.islower())
-        if text.upper() in (form.upper(), short):
-            return short
-    raise ScpiError(-224, f"Illegal parameter value;{text[:40]}")
+def _joined(replies: list[str | bytes]) -> Reply:
+    if len(replies) < 2:
+        return replies[0] if replies else None
+    texts = [reply for reply in replies if isinstance(reply, str)]
+    if len(texts) == len(replies):
+        return ";".join(texts)
+    return b";".join(reply.encode() if isinstance(reply, str) else reply for reply in replies)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_sim.scpi.instrument import Instrument, ScpiError, boolean, choice, command, number
+from firmware_sim.scpi.instrument import Instrument, ScpiError, boolean, choice, command, number, whole
 from firmware_sim.scpi.roles import Shot
 
 CHANNELS: Final = 2
@@ -118,6 +118,8 @@ class Keysight33600A(Instrument):
     @command("[SOURce<n>:]DATA:ARBitrary:DAC")
     def write(self, channel: int, name: str, data: bytearray) -> None:
         """Make a waveform."""
+        if len(data) % 2:
+            raise ScpiError(-161, f"Invalid block data;{len(data)} bytes are no whole number of samples")
         codes = np.frombuffer(data, dtype="<i2")
         if not _SAMPLES[0] <= len(codes) <= _SAMPLES[1]:
             raise ScpiError(-222, f"Data out of range;{len(codes)} samples")
@@ -139,10 +141,20 @@ class Keysight33600A(Instrument):
             raise ScpiError(785, f"Specified arb waveform does not exist;{name}")
         self._channel(channel).waveform = name
 
+    @command("[SOURce<n>:]FUNCtion:ARBitrary?")
+    def chosen(self, channel: int) -> str:
+        """Return the name of the waveform that is chosen."""
+        return f'"{self._channel(channel).waveform}"'
+
     @command("[SOURce<n>:]FUNCtion:ARBitrary:SRATe")
     def set_rate(self, channel: int, rate: str) -> None:
         """Set the sample rate."""
         self._channel(channel).rate_hz = number(rate, 1e-6, 1e9)
+
+    @command("[SOURce<n>:]FUNCtion:ARBitrary:SRATe?")
+    def rate(self, channel: int) -> str:
+        """Return the sample rate."""
+        return f"{self._channel(channel).rate_hz:.12g}"
 
     @command("[SOURce<n>:]FUNCtion:ARBitrary:FILTer")
     def set_filter(self, channel: int, name: str) -> None:
@@ -174,6 +186,11 @@ class Keysight33600A(Instrument):
     def set_amplitude(self, channel: int, volts: str) -> None:
         """Set the peak-to-peak voltage."""
         self._channel(channel).vpp = number(volts, 1e-3, 10.0)
+
+    @command("[SOURce<n>:]VOLTage?")
+    def amplitude(self, channel: int) -> str:
+        """Return the peak-to-peak voltage."""
+        return f"{self._channel(channel).vpp:.9g}"
 
     @command("OUTPut<n>:LOAD")
     def set_load(self, channel: int, ohm: str) -> None:
@@ -209,7 +226,7 @@ class Keysight33600A(Instrument):
     @command("[SOURce<n>:]BURSt:NCYCles")
     def set_cycles(self, channel: int, count: str) -> None:
         """Set the cycles of a burst."""
-        self._channel(channel).cycles = int(number(count, 1, 100_000_000))
+        self._channel(channel).cycles = whole(count, 1, 100_000_000)
 
     @command("[SOURce<n>:]BURSt:STATe")
     def set_bursts(self, channel: int, state: str) -> None:
@@ -237,3 +254,8 @@ class Keysight33600A(Instrument):
     def set_reference(self, source: str) -> None:
         """Choose the reference."""
         self.reference = choice(source, "INTernal", "EXTernal")
+
+    @command("ROSCillator:SOURce?")
+    def reference_source(self) -> str:
+        """Return the reference."""
+        return self.reference

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_sim.scpi.instrument import Instrument, ScpiError, boolean, choice, command, number
+from firmware_sim.scpi.instrument import Instrument, ScpiError, boolean, choice, command, number, whole
 from firmware_sim.scpi.keysight_table import SequenceTable
 from firmware_sim.scpi.message import block
 from firmware_sim.scpi.roles import Shot
@@ -21,6 +21,7 @@ from firmware_sim.scpi.roles import Shot
 _IDLE, _WAITING, _RUNNING = 0, 1, 2
 _MARKER_1: Final = 1
 _MAX_SAMPLES: Final = 1 << 27
+_MAX_SEGMENTS: Final = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +132,24 @@ class KeysightM819x(Instrument):
     def define(self, channel: int, segment: str, length: str, value: str = "0") -> None:
         """Make a segment of one value."""
         self._channel(channel)
-        samples = int(number(length, self._model.min_samples, _MAX_SAMPLES))
+        samples = whole(length, self._model.min_samples, _MAX_SAMPLES)
         if samples % self._model.granularity:
             raise ScpiError(-222, f"Data out of range;{samples} is no multiple of {self._model.granularity}")
+        name, top = whole(segment, 1, _MAX_SEGMENTS), int(np.iinfo(self._model.dtype).max)
+        codes = np.full(samples, whole(value, -top - 1, top), dtype=self._model.dtype)
         for each in self.channels if self._model.shared else (channel,):
-            if (each, int(segment)) in self.segments:
-                raise ScpiError(-224, f"Illegal parameter value;segment {segment} exists")
-            self.segments[each, int(segment)] = np.full(samples, int(value), dtype=self._model.dtype)
+            if (each, name) in self.segments:
+                raise ScpiError(-224, f"Illegal parameter value;segment {name} exists")
+            self.segments[each, name] = codes.copy()
 
     @command("[SOURce:]TRACe<n>[:DATA]")
     def write(self, channel: int, segment: str, offset: str, data: bytearray) -> None:
         """Write samples."""
+        if len(data) % np.dtype(self._model.dtype).itemsize:
+            raise ScpiError(-161, f"Invalid block data;{len(data)} bytes are no whole number of samples")
         codes = np.frombuffer(data, dtype=self._model.dtype)
-        held, first = self._segment(channel, int(segment)), int(offset)
+        held = self._segment(channel, whole(segment, 1, _MAX_SEGMENTS))
+        first = whole(offset, 0, len(held) - 1)
         if first + len(codes) > len(held):
             raise ScpiError(-223, "Too much data")
         held[first : first + len(codes)] = codes
@@ -151,8 +157,9 @@ class KeysightM819x(Instrument):
     @command("[SOURce:]TRACe<n>[:DATA]:BLOCk?")
     def read(self, channel: int, segment: str, offset: str, length: str) -> bytes:
         """Return samples as they were written."""
-        held = self._segment(channel, int(segment))
-        return block(held[int(offset) : int(offset) + int(length)].tobytes())
+        held = self._segment(channel, whole(segment, 1, _MAX_SEGMENTS))
+        first = whole(offset, 0, len(held) - 1)
+        return block(held[first : first + whole(length, 1, len(held) - first)].tobytes())
 
     @command("[SOURce:]TRACe<n>:CATalog?")
     def catalog(self, channel: int) -> str:
@@ -216,6 +223,11 @@ class KeysightM819x(Instrument):
         """Choose the reference."""
         self.reference = choice(source, "INTernal", "EXTernal", "AXI")
 
+    @command("[SOURce:]ROSCillator:SOURce?")
+    def reference_source(self) -> str:
+        """Return the reference."""
+        return self.reference
+
     @command("[SOURce:]ROSCillator:FREQuency")
     def set_reference_frequency(self, value: str) -> None:
         """Say how fast the reference is."""
@@ -235,6 +247,11 @@ class KeysightM819x(Instrument):
     def set_amplitude(self, channel: int, volts: str) -> None:
         """Set the peak-to-peak voltage."""
         self._channel(channel).vpp = number(volts, *self._model.vpp)
+
+    @command("[SOURce:]VOLTage<n>[:AMPLitude]?")
+    def amplitude(self, channel: int) -> str:
+        """Return the peak-to-peak voltage."""
+        return f"{self._channel(channel).vpp:.9g}"
 
     @command("OUTPut<n>[:NORMal][:STATe]")
     def set_output(self, channel: int, state: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from firmware_sim.scpi.instrument import ScpiError, command, number
+from firmware_sim.scpi.instrument import ScpiError, command, number, whole
 
 _BEGINS, _ENDS_SCENARIO, _ENDS = 1 << 28, 1 << 29, 1 << 30
 _KNOWN: Final = _BEGINS | _ENDS_SCENARIO | _ENDS | 1 << 24
@@ -68,11 +68,11 @@ class SequenceTable:
     @command("[SOURce:]STABle<n>:DATA")
     def write(self, table: int, index: str, *words: str) -> None:  # six words, as the guide has them
         """Write an entry."""
-        control, loops, repeats, segment, first, last = (int(number(word, 0, _MOST)) for word in words)
+        control, loops, repeats, segment, first, last = (whole(word, 0, _MOST) for word in words)
         if control & ~_KNOWN or first or last != _MOST:
             raise ScpiError(-222, "Data out of range;only whole segments and advance AUTO are emulated")
-        entry = Entry(control, int(number(str(loops), 1, _MOST)), int(number(str(repeats), 1, _MOST)), segment)
-        self._table(table)[int(number(index, 0, _MAX_ENTRIES))] = entry
+        entry = Entry(control, whole(str(loops), 1, _MOST), whole(str(repeats), 1, _MOST), segment)
+        self._table(table)[whole(index, 0, _MAX_ENTRIES)] = entry
 
     @command("[SOURce:]STABle<n>:DYNamic[:STATe]")
     def set_dynamic(self, table: int, state: str) -> None:

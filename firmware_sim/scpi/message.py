@@ -1,4 +1,7 @@
-"""Reads IEEE 488.2 program messages from a socket: lines, with at most one definite-length block each."""
+"""Reads IEEE 488.2 program messages from a socket: lines, with at most one definite-length block each.
+
+What follows a block after ``;`` is a message of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Final, Protocol
 _MAX_LINE: Final = 1 << 16
 _PIECE: Final = 1 << 16
 _BLOCK: Final = re.compile(rb"#([1-9])(\d+)")
+_MARK: Final = re.compile(rb"""(?:"[^"\n]*+"|'[^'\n]*+'|[^"'#\n]++)*+#""")
 
 
 class MalformedMessageError(Exception):
@@ -34,6 +38,8 @@ class Message:
     text: str
     """The line up to a block, without its end."""
     block: bytearray | None
+    fault: tuple[int, str] | None = None
+    """Code and text of what was wrong with it; the rest of its line was left out."""
 
 
 class MessageReader:
@@ -53,10 +59,10 @@ class MessageReader:
         """Return the next message, ``None`` at the end of the connection.
 
         Raises:
-            MalformedMessageError: A line or a block is too long, or a block's head is no number.
+            MalformedMessageError: A line or a block is too long.
         """
         while True:
-            end, mark = self._buffer.find(b"\n"), self._buffer.find(b"#")
+            end, mark = self._buffer.find(b"\n"), self._block_mark()
             if mark >= 0 and (end < 0 or mark < end):
                 return self._with_block(mark)
             if end >= 0:
@@ -67,22 +73,47 @@ class MessageReader:
             if not self._more():
                 return None
 
+    def _block_mark(self) -> int:
+        """Return where a block begins, outside of strings; -1 if none does."""
+        found = _MARK.match(self._buffer) if b"#" in self._buffer else None
+        return -1 if found is None else found.end() - 1
+
     def _with_block(self, mark: int) -> Message | None:
         while len(self._buffer) < mark + 2 or len(self._buffer) < mark + 2 + _digits(self._buffer[mark + 1]):
             if not self._more():
                 return None
         found = _BLOCK.match(bytes(self._buffer[mark : mark + 2 + _digits(self._buffer[mark + 1])]))
-        if found is None or int(found[2]) > self._max_block:
-            raise MalformedMessageError("the head of a block is no number, or the block is too large")
+        if found is None:
+            return self._rest_lost(-161, "Invalid block data;it begins with # and the number of digits of its length")
+        if int(found[2]) > self._max_block:
+            raise MalformedMessageError(f"a block has {int(found[2])} bytes, at most {self._max_block} are taken")
         head = self._take(mark + found.end())[:mark]
         block = self._exactly(int(found[2]))
         # Nothing is asked of a connection that came to its end within the block.
-        tail = None if block is None else self._exactly(1)
-        if tail is None:
+        if block is None or not self._has_tail():
             return None
-        if bytes(tail) != b"\n":
-            raise MalformedMessageError("a block is followed by more than its length says")
+        if self._buffer[0] not in b"\n;":
+            return self._rest_lost(-161, "Invalid block data;it is followed by more than its length says")
+        self._take(1)
         return Message(head.decode("latin1").strip(), block)
+
+    def _has_tail(self) -> bool:
+        """Wait for what follows a block, without white space; return whether anything does."""
+        while True:
+            while self._buffer and self._buffer[0] in b" \r\t":
+                self._take(1)
+            if self._buffer:
+                return True
+            if not self._more():
+                return False
+
+    def _rest_lost(self, code: int, text: str) -> Message | None:
+        while b"\n" not in self._buffer:
+            self._buffer.clear()
+            if not self._more():
+                return None
+        self._take(self._buffer.find(b"\n") + 1)
+        return Message("", None, (code, text))
 
     def _exactly(self, size: int) -> bytearray | None:
         whole = bytearray(size)
@@ -108,10 +139,7 @@ class MessageReader:
 
 
 def _digits(byte: int) -> int:
-    digits = byte - ord("0")
-    if not 1 <= digits <= 9:
-        raise MalformedMessageError("a block starts with # and a digit from 1 to 9")
-    return digits
+    return byte - ord("0") if ord("1") <= byte <= ord("9") else 0
 
 
 def block(data: bytes) -> bytes:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_sim.scpi.instrument import Instrument, ScpiError, boolean, choice, command, number
+from firmware_sim.scpi.instrument import Instrument, ScpiError, boolean, choice, command, number, whole
 from firmware_sim.scpi.message import block
 
 CHANNELS: Final = 4
@@ -32,6 +32,7 @@ class Mso(Instrument):
     def __init__(self, serial: str) -> None:
         self.frames_short = 0
         self.corrupts = False
+        self._reported = 0
         self.on_stop: Callable[[], None] = lambda: None
         super().__init__(serial)
 
@@ -67,6 +68,23 @@ class Mso(Instrument):
             self.acquired = min((len(volts) for volts in frames.values()), default=0) - self.frames_short
             self.running = self.acquired < self.frames
 
+    # Events: they are reported once the event register was read.
+
+    @command("*ESR?")
+    def event_status(self) -> str:
+        """Return and clear the event register, and let ``ALLEv?`` report what is in the queue."""
+        self._reported = int(self.count_errors())
+        return super().event_status()
+
+    @command("ALLEv?")
+    def all_events(self) -> str:
+        """Return and remove the events that may be reported."""
+        found = [self.next_error() for _ in range(min(self._reported, int(self.count_errors())))]
+        self._reported = 0
+        pending = '1,"No events to report - new events pending *ESR?"'
+        none = '0,"No events to report - queue empty"'
+        return ",".join(found) or (pending if int(self.count_errors()) else none)
+
     # Commands.
 
     @command("HEADer")
@@ -81,6 +99,13 @@ class Mso(Instrument):
         if channel not in self.scale_v:
             raise ScpiError(-114, f"Header suffix out of range;{channel}")
         self.scale_v[channel] = number(volts, 1e-3, 10.0)
+
+    @command("CH<n>:SCAle?")
+    def scale(self, channel: int) -> str:
+        """Return volts per division."""
+        if channel not in self.scale_v:
+            raise ScpiError(-114, f"Header suffix out of range;{channel}")
+        return f"{self.scale_v[channel]:.9g}"
 
     @command("HORizontal:MODe")
     def set_mode(self, mode: str) -> None:
@@ -100,7 +125,13 @@ class Mso(Instrument):
     @command("HORizontal:MODe:RECOrdlength")
     def set_record(self, samples: str) -> None:
         """Set the samples of a record."""
-        self.record = int(number(samples, 100, _MAX_RECORD))
+        self.record = whole(samples, 100, _MAX_RECORD)
+
+    @command("HORizontal:MODe:RECOrdlength?")
+    @command("HORizontal:RECOrdlength?")
+    def record_length(self) -> str:
+        """Return the samples of a record."""
+        return str(self.record)
 
     @command("HORizontal:POSition")
     def set_position(self, percent: str) -> None:
@@ -131,7 +162,12 @@ class Mso(Instrument):
     @command("HORizontal:FASTframe:COUNt")
     def set_frames(self, count: str) -> None:
         """Set the number of frames."""
-        self.frames = int(number(count, 1, self._room()))
+        self.frames = whole(count, 1, self._room())
+
+    @command("HORizontal:FASTframe:COUNt?")
+    def frame_count(self) -> str:
+        """Return the number of frames."""
+        return str(self.frames)
 
     def _room(self) -> int:
         return _MEMORY_SAMPLES // (CHANNELS * self.record)
@@ -177,7 +213,12 @@ class Mso(Instrument):
     @command("DATa:SOUrce")
     def set_source(self, source: str) -> None:
         """Choose the channel to read."""
-        self.source = int(number(source.upper().removeprefix("CH"), 1, CHANNELS))
+        self.source = whole(source.upper().removeprefix("CH"), 1, CHANNELS)
+
+    @command("DATa:SOUrce?")
+    def source_name(self) -> str:
+        """Return the channel to read."""
+        return f"CH{self.source}"
 
     @command("DATa:ENCdg")
     def set_encoding(self, kind: str) -> None:
@@ -192,22 +233,22 @@ class Mso(Instrument):
     @command("DATa:STARt")
     def set_first(self, sample: str) -> None:
         """First sample to read, from 1."""
-        self.part[0] = int(number(sample, 1, _MAX_RECORD))
+        self.part[0] = whole(sample, 1, _MAX_RECORD)
 
     @command("DATa:STOP")
     def set_last(self, sample: str) -> None:
         """Last sample to read."""
-        self.part[1] = int(number(sample, 1, _MAX_RECORD))
+        self.part[1] = whole(sample, 1, _MAX_RECORD)
 
     @command("DATa:FRAMESTARt")
     def set_first_frame(self, frame: str) -> None:
         """First frame to read, from 1."""
-        self.frame_part[0] = int(number(frame, 1, _MEMORY_SAMPLES))
+        self.frame_part[0] = whole(frame, 1, _MEMORY_SAMPLES)
 
     @command("DATa:FRAMESTOP")
     def set_last_frame(self, frame: str) -> None:
         """Last frame to read."""
-        self.frame_part[1] = int(number(frame, 1, _MEMORY_SAMPLES))
+        self.frame_part[1] = whole(frame, 1, _MEMORY_SAMPLES)
 
     @command("WFMOutpre:YMUlt?")
     def volts_per_code(self) -> str:
@@ -223,6 +264,21 @@ class Mso(Instrument):
     def zero(self) -> str:
         """Return the volts of the middle."""
         return "0.0"
+
+    @command("WFMOutpre:XINcr?")
+    def sample_interval(self) -> str:
+        """Return the seconds from sample to sample."""
+        return f"{1 / self.sample_rate_hz:.12g}"
+
+    @command("WFMOutpre:NR_Pt?")
+    def samples_to_read(self) -> str:
+        """Return how many samples of a frame are chosen."""
+        return str(min(self.part[1], self.record) - self.part[0] + 1)
+
+    @command("WFMOutpre:BYT_Nr?")
+    def word_length(self) -> str:
+        """Return the bytes of a sample."""
+        return "2"
 
     @command("CURVe?")
     def curve(self) -> bytes:

@@ -82,6 +82,11 @@ class Qdac2(Instrument):
         """Choose the low-pass filter."""
         self._output(output).filter = choice(name, "DC", "MEDium", "HIGH")
 
+    @command("SOURce<n>:FILTer?")
+    def low_pass(self, output: int) -> str:
+        """Return the low-pass filter."""
+        return self._output(output).filter
+
     @command("SOURce<n>:VOLTage:SLEW")
     def set_slew(self, output: int, value: str) -> None:
         """Set the slew, V/s."""
@@ -96,6 +101,11 @@ class Qdac2(Instrument):
     def set_mode(self, output: int, name: str) -> None:
         """Hold one level."""
         self._output(output).mode = choice(name, "FIXed")
+
+    @command("SOURce<n>:VOLTage:MODE?")
+    def mode(self, output: int) -> str:
+        """Return the mode."""
+        return self._output(output).mode
 
     @command("SOURce<n>:VOLTage")
     def set_level(self, output: int, value: str) -> None:

@@ -42,32 +42,42 @@ class RohdeSchwarzLo(Instrument):
         """Return its output, if it is on."""
         return [1] if self.on else []
 
-    @command("[SOURce<n>:]FREQuency[:CW]")
-    def set_frequency(self, _source: int, value: str) -> None:
+    @command("[SOURce[1]:]FREQuency[:CW]")
+    def set_frequency(self, value: str) -> None:
         """Set the carrier, Hz."""
         self.frequency_hz = number(value, *self._limits.frequency_hz)
 
-    @command("[SOURce<n>:]FREQuency[:CW]?")
-    def frequency(self, _source: int) -> str:
+    @command("[SOURce[1]:]FREQuency[:CW]?")
+    def frequency(self) -> str:
         """Return the carrier, Hz."""
         return f"{self.frequency_hz:.12g}"
 
-    @command("[SOURce<n>:]POWer[:LEVel][:IMMediate][:AMPLitude]")
-    def set_power(self, _source: int, value: str) -> None:
+    @command("[SOURce[1]:]POWer[:LEVel][:IMMediate][:AMPLitude]")
+    def set_power(self, value: str) -> None:
         """Set the level, dBm."""
         self.power_dbm = number(value, *self._limits.power_dbm)
 
-    @command("[SOURce<n>:]ROSCillator:SOURce")
-    def set_reference(self, _source: int, value: str) -> None:
+    @command("[SOURce[1]:]POWer[:LEVel][:IMMediate][:AMPLitude]?")
+    def power(self) -> str:
+        """Return the level, dBm."""
+        return f"{self.power_dbm:.9g}"
+
+    @command("[SOURce[1]:]ROSCillator:SOURce")
+    def set_reference(self, value: str) -> None:
         """Choose the reference."""
         self.reference = choice(value, "INTernal", "EXTernal")
 
-    @command("OUTPut[:STATe]")
+    @command("[SOURce[1]:]ROSCillator:SOURce?")
+    def reference_source(self) -> str:
+        """Return the reference."""
+        return self.reference
+
+    @command("OUTPut[1][:STATe]")
     def set_output(self, state: str) -> None:
         """Switch the output."""
         self.on = boolean(state)
 
-    @command("OUTPut[:STATe]?")
+    @command("OUTPut[1][:STATe]?")
     def output(self) -> str:
         """Say whether the output is on."""
         return str(int(self.on))

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_sim.scpi.instrument import Instrument, ScpiError, boolean, choice, command, number
+from firmware_sim.scpi.instrument import Instrument, ScpiError, boolean, choice, command, number, whole
 from firmware_sim.scpi.roles import Shot
 from firmware_sim.scpi.tektronix_sequences import SequenceList
 from firmware_sim.scpi.tektronix_waveforms import WaveformList
@@ -127,7 +127,13 @@ class TektronixAwg(Instrument):
         if sequence not in self.sequences:
             raise ScpiError(-256, f"File name not found;{sequence}")
         self._channel(channel).sequence = sequence
-        self._channel(channel).track = int(number(track, 1, self.sequences[sequence].tracks))
+        self._channel(channel).track = whole(track, 1, self.sequences[sequence].tracks)
+
+    @command("SOURce<n>:CASSet?")
+    def assigned(self, channel: int) -> str:
+        """Return what a channel plays."""
+        chosen = self._channel(channel)
+        return f'"{chosen.sequence},{chosen.track}"' if chosen.sequence else '""'
 
     @command("[SOURce<n>:]VOLTage[:LEVel][:IMMediate][:AMPLitude]")
     def set_amplitude(self, channel: int, volts: str) -> None:
@@ -142,7 +148,12 @@ class TektronixAwg(Instrument):
     @command("[SOURce<n>:]DAC:RESolution")
     def set_resolution(self, channel: int, bits: str) -> None:
         """Set the bits of the converter; markers take the rest."""
-        self._channel(channel).bits = int(number(bits, *self._series.bits))
+        self._channel(channel).bits = whole(bits, *self._series.bits)
+
+    @command("[SOURce<n>:]DAC:RESolution?")
+    def resolution(self, channel: int) -> str:
+        """Return the bits of the converter."""
+        return str(self._channel(channel).bits)
 
     @command("OUTPut<n>[:STATe]")
     def set_output(self, channel: int, state: str) -> None:
@@ -175,6 +186,11 @@ class TektronixAwg(Instrument):
     def set_reference(self, source: str) -> None:
         """Choose the reference of the clock."""
         self.reference = choice(source, "INTernal", "EFIXed", "EVARiable", "EXTernal")
+
+    @command("CLOCk:SOURce?")
+    def clock_source(self) -> str:
+        """Return the reference of the clock."""
+        return self.reference
 
     @command("SOURce<n>:SCSTep?")
     def current_step(self, _channel: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from firmware_sim.scpi.instrument import ScpiError, choice, command, number
+from firmware_sim.scpi.instrument import ScpiError, choice, command, whole
 from firmware_sim.scpi.tektronix_waveforms import Waveform
 
 _MAX_STEPS: Final = 16383
@@ -51,8 +51,8 @@ class SequenceList:
     @command("SLISt:SEQuence:NEW")
     def new_sequence(self, name: str, steps: str, tracks: str = "1") -> None:
         """Make a sequence of empty steps, in place of one of the same name."""
-        count = int(number(steps, 1, _MAX_STEPS))
-        self.sequences[name] = Sequence(int(number(tracks, 1, self._channels)), [Step() for _ in range(count)])
+        count = whole(steps, 1, _MAX_STEPS)
+        self.sequences[name] = Sequence(whole(tracks, 1, self._channels), [Step() for _ in range(count)])
 
     @command("SLISt:SEQuence:DELete")
     def delete_sequence(self, name: str) -> None:
@@ -61,6 +61,16 @@ class SequenceList:
             self.sequences.clear()
         elif self.sequences.pop(name, None) is None:
             raise ScpiError(-256, f"File name not found;{name}")
+
+    @command("SLISt:SIZE?")
+    def count(self) -> str:
+        """Return the number of sequences."""
+        return str(len(self.sequences))
+
+    @command("SLISt:SEQuence:LENGth?")
+    def length(self, name: str) -> str:
+        """Return the number of steps of a sequence."""
+        return str(len(self._steps(name)))
 
     @command("SLISt:SEQuence:STEP<n>:TASSet<n>:WAVeform")
     def assign_waveform(self, step: int, track: int, sequence: str, waveform: str) -> None:
@@ -81,7 +91,7 @@ class SequenceList:
         """Let a step repeat."""
         word = count.upper()
         repeats = {"ONCE": 1, "INF": 0, "INFINITE": 0}.get(word)
-        self._step(sequence, step).repeats = int(number(count, 1, _MAX_REPEATS)) if repeats is None else repeats
+        self._step(sequence, step).repeats = whole(count, 1, _MAX_REPEATS) if repeats is None else repeats
 
     @command("SLISt:SEQuence:STEP<n>:WINPut")
     def wait_input(self, step: int, sequence: str, source: str) -> None:
@@ -94,7 +104,10 @@ class SequenceList:
         self._step(sequence, step).goto = choice(where, "NEXT", "FIRSt", "END")
 
     def _step(self, sequence: str, step: int) -> Step:
+        steps = self._steps(sequence)
+        return steps[whole(str(step), 1, len(steps)) - 1]
+
+    def _steps(self, sequence: str) -> list[Step]:
         if sequence not in self.sequences:
             raise ScpiError(-256, f"File name not found;{sequence}")
-        steps = self.sequences[sequence].steps
-        return steps[int(number(str(step), 1, len(steps))) - 1]
+        return self.sequences[sequence].steps

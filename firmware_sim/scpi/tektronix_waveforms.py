@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_sim.scpi.instrument import ScpiError, choice, command, number
+from firmware_sim.scpi.instrument import ScpiError, choice, command, whole
 from firmware_sim.scpi.message import block
 
 _MARKER_1: Final = 1 << 6
@@ -55,13 +55,23 @@ class WaveformList:
         """Return the number of waveforms."""
         return str(len(self.waveforms))
 
+    @command("WLISt:LIST?")
+    def names(self) -> str:
+        """Return the names of all waveforms."""
+        return f'"{",".join(self.waveforms)}"'
+
+    @command("WLISt:WAVeform:LENGth?")
+    def length(self, name: str) -> str:
+        """Return the number of samples of a waveform."""
+        return str(len(self._wave(name).samples))
+
     @command("WLISt:WAVeform:NEW")
     def new_waveform(self, name: str, length: str, kind: str = "REAL") -> None:
         """Make a waveform of zeros."""
         choice(kind, "REAL")
         if name in self.waveforms:
             raise ScpiError(-224, f"Illegal parameter value;waveform {name} exists")
-        samples = int(number(length, self._min_samples, self._max_samples))
+        samples = whole(length, self._min_samples, self._max_samples)
         self.waveforms[name] = Waveform(np.zeros(samples, dtype=np.float32), np.zeros(samples, dtype=np.uint8))
 
     @command("WLISt:WAVeform:DELete")
@@ -98,9 +108,18 @@ class WaveformList:
             raise ScpiError(-161, f"Invalid block data;{len(data)} bytes for {count} markers")
         wave.markers[first : first + count] = np.frombuffer(data, dtype=np.uint8) & _MARKER_1
 
+    @command("WLISt:WAVeform:MARKer:DATA?")
+    def read_markers(self, name: str, start: str, size: str) -> bytes:
+        """Return markers as they were written."""
+        wave, first, count = self._part(name, start, size)
+        return block(wave.markers[first : first + count].tobytes())
+
     def _part(self, name: str, start: str, size: str) -> tuple[Waveform, int, int]:
+        wave = self._wave(name)
+        first = whole(start, 0, len(wave.samples) - 1)
+        return wave, first, whole(size, 1, len(wave.samples) - first)
+
+    def _wave(self, name: str) -> Waveform:
         if name not in self.waveforms:
             raise ScpiError(-256, f"File name not found;{name}")
-        wave = self.waveforms[name]
-        first = int(number(start, 0, len(wave.samples) - 1))
-        return wave, first, int(number(size, 1, len(wave.samples) - first))
+        return self.waveforms[name]

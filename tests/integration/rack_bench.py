@@ -13,6 +13,7 @@ from qctrl.instruments import open_boxes
 from qctrl.signal import Player
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+RACKS = {"pair2": "rack_visa.yaml", "chain5": "rack_visa_chain5.yaml"}
 PORT = re.compile(r"(?<=::)(hislip0,)?\d+(?=::(SOCKET|INSTR))")
 
 
@@ -36,7 +37,7 @@ def assert_dac_plays(bench, program, setup):
 
 def shipped(device):
     """Return the shipped rack file of a device, to be emulated here."""
-    text = (CONFIGS / f"rack_visa_{device}.yaml").read_text().replace("wiring_", f"{CONFIGS}/wiring_")
+    text = (CONFIGS / RACKS[device]).read_text().replace("wiring_", f"{CONFIGS}/wiring_")
     return text.replace("address: embedded\n", "")
 
 

@@ -20,7 +20,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 def emulated(tmp_path_factory):
     """Yield the rack file and a way to ask the control port."""
     folder = tmp_path_factory.mktemp("rack")
-    text = (CONFIGS / "rack_visa_pair2.yaml").read_text().replace("wiring_", f"{CONFIGS}/wiring_")
+    text = (CONFIGS / "rack_visa.yaml").read_text().replace("wiring_", f"{CONFIGS}/wiring_")
     text = text.replace("address: embedded\n", "")
     file = folder / "rack.yaml"
     file.write_text(text)
@@ -101,7 +101,7 @@ def test_box_that_does_not_answer_is_one_line_and_the_others_are_checked(emulate
 
 
 def test_outputs_are_announced_without_asking_anybody(tmp_path, capsys):
-    file = CONFIGS / "rack_visa_pair2.yaml"
+    file = CONFIGS / "rack_visa.yaml"
     assert main(["rack", "outputs", str(file)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "bias: 0 V, held from now on (q0.flux)"
@@ -136,7 +136,7 @@ def test_control_port_refuses_what_it_does_not_know(emulated):
 )
 def test_rack_that_cannot_be_emulated_is_refused(tmp_path, change, text):
     file = tmp_path / "r.yaml"
-    source = (CONFIGS / "rack_visa_pair2.yaml").read_text().replace("wiring_", f"{CONFIGS}/wiring_")
+    source = (CONFIGS / "rack_visa.yaml").read_text().replace("wiring_", f"{CONFIGS}/wiring_")
     file.write_text(source.replace(*change))
     command = [sys.executable, "-m", "firmware_sim", "rack", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -3,12 +3,14 @@
 Commands and their forms: Tektronix' published package ``tm_devices`` (github.com/tektronix/tm_devices): ``horizontal``,
 ``acquire``, ``data``, ``wfmoutpre``, ``curve``. Codes to volts: QCoDeS, ``tektronix/DPO7200xx.py``.
 
-Never tried on a real instrument: everything. Doubtful above all: that ``CURVe?`` brings all frames as one block, and
-that ``SYSTem:ERRor?`` is answered, as older models know ``ALLEv?`` only.
+Events: ``*ESR?``, then ``ALLEv?``, as ``tm_devices`` asks its oscilloscopes; they have no documented ``SYSTem:ERRor?``.
+
+Never tried on a real instrument: everything. Doubtful above all: that ``CURVe?`` brings all frames as one block.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import numpy as np
@@ -21,6 +23,10 @@ from qctrl.instruments.scpi.box import ScpiBox
 _DIVISIONS: Final = 10
 _EXTREME: Final = (-32768, 32767)
 _MIN_RECORD: Final = 100
+_EVENT: Final = re.compile(r'(-?\d+),"([^"]*)"')
+_NO_EVENTS: Final = (0, 1)
+_SYSTEM_EVENTS: Final = range(400, 500)
+"""Power on, operation complete: no errors."""
 
 
 class TektronixMso(ScpiBox):
@@ -35,6 +41,12 @@ class TektronixMso(ScpiBox):
         self._acquisition: Acquisition | None = None
         self._record = 0
         self.command("ACQuire:STATE OFF", "HEADer OFF", "DATa:ENCdg SRIbinary", "DATa:WIDth 2")
+
+    def drain_errors(self) -> list[tuple[int, str]]:
+        """Return and remove all events that are errors or warnings, oldest first."""
+        self.session.ask("*ESR?")  # what came before it is reported now
+        found = [(int(code), text) for code, text in _EVENT.findall(self.session.ask("ALLEv?"))]
+        return [(code, text) for code, text in found if code not in _NO_EVENTS and code not in _SYSTEM_EVENTS]
 
     def configure(self, acquisition: Acquisition) -> int:
         """Set channels, clock, record and trigger; see ``Digitizer``."""
@@ -80,8 +92,8 @@ class TektronixMso(ScpiBox):
         if acquisition is None:
             raise self.error("nothing is configured")
         acquired = self.acquired()
-        if acquired < n_records:
-            raise self.error(f"it has {acquired} of {n_records} records; they are never padded")
+        if acquired != n_records:
+            raise self.error(f"it has {acquired} records, not {n_records}; they are never padded and never cut")
         n_samples = acquisition.n_samples
         volts = np.empty((len(acquisition.channels), n_records, n_samples), dtype=np.float32)
         self.command("DATa:STARt 1", f"DATa:STOP {n_samples}")

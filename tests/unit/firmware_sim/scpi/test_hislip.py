@@ -95,8 +95,10 @@ def test_late_reply_is_not_taken_for_the_next(client, wire):
 def test_status_byte_and_device_clear(client, wire):
     assert client.read_stb() == 0
     client.write("NOSUCH")
-    assert client.query("*STB?") == "36"
-    assert client.read_stb() == 36
+    assert client.query("*STB?") == "4"
+    client.write("*ESE 32;*SRE 4")
+    assert client.query("*STB?") == "100"
+    assert client.read_stb() == 100
     client.write_raw(b'WLIS:WAV:DATA "a",0,10,#240abc')  # a block that never becomes whole
     client.clear()
     assert client.query("*IDN?").startswith("TEKTRONIX")

@@ -39,7 +39,24 @@ def test_messages_come_out_as_they_went_in(messages, sizes):
     assert reader.next() is None
 
 
-@pytest.mark.parametrize("data", [b"A#0x\n", b"A#9123456789", b"A#2xx\n", b"A#13abcd\n", b"x" * 70000])
+@pytest.mark.parametrize("data", [b"A#0x\n", b"A#2xx\n", b"A#H20\n", b"A#13abcd\n", b"A#11a, 3\n"])
+def test_malformed_block_costs_its_line_only(data):
+    reader = MessageReader(Pieces(data + b"*IDN?\n", [64]), 1000)
+    message = reader.next()
+    assert (message.text, message.block, message.fault[0]) == ("", None, -161)
+    assert reader.next().text == "*IDN?"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b" \r\n", b";*OPC?\n", b" ; *OPC?\r\n"])
+def test_block_may_be_followed_by_an_end_or_another_command(end):
+    reader = MessageReader(Pieces(b'A "#1",#12ab' + end, [64]), 1000)
+    message = reader.next()
+    assert (message.text, bytes(message.block)) == ('A "#1",', b"ab")
+    following = reader.next()
+    assert (following is None) if b"OPC" not in end else (following.text == "*OPC?")
+
+
+@pytest.mark.parametrize("data", [b"A#9123456789", b"x" * 70000])
 def test_what_cannot_be_followed_is_refused(data):
     with pytest.raises(MalformedMessageError):
         MessageReader(Pieces(data, [64]), 1000).next()

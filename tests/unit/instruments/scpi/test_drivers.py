@@ -222,7 +222,7 @@ def test_fewer_frames_than_armed_are_never_padded(mso):
     mso.instrument.frames_short = 1
     mso.instrument.acquire({1: np.zeros((4, 120)), 2: np.zeros((4, 120))})
     assert mso.driver.acquired() == 3
-    with pytest.raises(InstrumentError, match="it has 3 of 4 records; they are never padded"):
+    with pytest.raises(InstrumentError, match="it has 3 records, not 4; they are never padded"):
         mso.driver.fetch(4)
 
 
