@@ -11,11 +11,10 @@ _CHIP: Final = "the emulator plays the device itself: service.backend(name, nois
 SAMPLER: Final[Mapping[str, str]] = MappingProxyType(
     {
         "experimental": "there is nothing experimental to switch on",
+        "run_options": "of these, execution has meas_type and rep_delay, simulator has seed_simulator",
     }
 )
-ESTIMATOR: Final[Mapping[str, str]] = MappingProxyType(
-    {**SAMPLER, "seed_estimator": "the seed of all random numbers is simulator.seed_simulator"}
-)
+ESTIMATOR: Final[Mapping[str, str]] = SAMPLER
 RESILIENCE: Final[Mapping[str, str]] = MappingProxyType(
     {
         "pec_mitigation": "this release learns no noise model",

@@ -18,6 +18,7 @@ from qctrl.primitives.commuting import StoredGroups
 from qctrl.primitives.correlated_readout import estimate_correlated, measured_sets, reference_shots
 from qctrl.primitives.estimate import Estimate, estimate, estimate_in_groups
 from qctrl.primitives.job import Recipe
+from qctrl.primitives.metadata import Metadata
 from qctrl.primitives.mitigation import Mitigation
 from qctrl.primitives.plan import Measurement, Plan, pauli_shots, plan_pub
 from qctrl.primitives.pubs import decode_estimator_pubs
@@ -105,18 +106,18 @@ def _pub_result(
     return PubResult(data, metadata=metadata)
 
 
-def _metadata(pub: EstimatorPub, plan: Plan, n_factors: int) -> dict[str, Any]:
+def _metadata(pub: EstimatorPub, plan: Plan, n_factors: int) -> Metadata:
     """Return Qiskit's keys as Qiskit fills them, and all of ours under one more."""
-    return {
-        "target_precision": pub.precision,
-        "shots": pauli_shots(pub.precision or math.nan),
-        "circuit_metadata": pub.circuit.metadata,
-        "qctrl": {
+    return Metadata(
+        target_precision=pub.precision,
+        shots=pauli_shots(pub.precision or math.nan),
+        circuit_metadata=pub.circuit.metadata,
+        qctrl={
             "total_shots": plan.total_shots * n_factors,
             "groups": [_group(each) for each in plan.measurements],
             "measure_mitigation": bool(plan.mitigation.assignments),
         },
-    }
+    )
 
 
 def _group(measurement: Measurement) -> dict[str, Any]:

@@ -49,13 +49,18 @@ class Options:
     RULES: ClassVar[Mapping[str, Rule]] = {}
     ABSENT: ClassVar[Mapping[str, str]] = {}
     """Why there is no such option, by names that users may know."""
+    ALIASES: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Group and name of options that Qiskit's own primitives call otherwise."""
 
     def __getattr__(self, name: str) -> Any:
-        """Refuse what is not there.
+        """Return an option by its name elsewhere, and refuse what is not there.
 
         Raises:
-            AttributeError: Always; the message gives the reason or the nearest name.
+            AttributeError: There is no such option; the message gives the reason or the nearest name.
         """
+        if name in self.ALIASES:
+            group, own = self.ALIASES[name]
+            return getattr(getattr(self, group), own)
         raise AttributeError(self._unknown(name))
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -66,6 +71,10 @@ class Options:
             ValueError: The value is not allowed.
             TypeError: A group of options is given something else than a group or a mapping.
         """
+        if name in self.ALIASES:
+            group, own = self.ALIASES[name]
+            setattr(getattr(self, group), own, value)
+            return
         known = {option.name for option in fields(self)}  # pyright: ignore[reportArgumentType]
         if name not in known:
             raise AttributeError(self._unknown(name))

@@ -98,6 +98,7 @@ class SamplerOptions(Options):
         "max_execution_time": _MAX_EXECUTION_TIME,
     }
     ABSENT: ClassVar[Mapping[str, str]] = absent.SAMPLER
+    ALIASES: ClassVar[Mapping[str, tuple[str, str]]] = {"seed_simulator": ("simulator", "seed_simulator")}
 
     def shots(self) -> int:
         """Return the shots of a pub that brings none."""
@@ -135,6 +136,10 @@ class EstimatorOptions(Options):
         "max_execution_time": _MAX_EXECUTION_TIME,
     }
     ABSENT: ClassVar[Mapping[str, str]] = absent.ESTIMATOR
+    ALIASES: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "seed_simulator": ("simulator", "seed_simulator"),
+        "seed_estimator": ("simulator", "seed_simulator"),
+    }
 
     def precision(self) -> float:
         """Return the target precision of a pub that brings none."""

@@ -13,6 +13,7 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qctrl.errors import RegisterNameError
 from qctrl.execution import JobResult, WorkResult
 from qctrl.primitives.job import Job, Recipe
+from qctrl.primitives.metadata import Metadata
 from qctrl.primitives.options import SamplerOptions
 from qctrl.primitives.primitive import Primitive
 from qctrl.primitives.pubs import decode_sampler_pubs, flat_values
@@ -138,7 +139,7 @@ def assemble(pubs: Sequence[SamplerPub], blob: Blob, result: JobResult) -> Primi
     draws = [each.n_draws for each in restore(blob, len(pubs))]
     return PrimitiveResult(
         [each for each in pub_results(pubs, blob, result.works) if each is not None],
-        metadata={"version": 2, "execution": {"execution_spans": execution_spans(shapes, placements, result, draws)}},
+        metadata=Metadata(version=2, execution={"execution_spans": execution_spans(shapes, placements, result, draws)}),
     )
 
 

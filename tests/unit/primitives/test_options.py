@@ -79,7 +79,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(given, message):
         (SamplerOptions, "environment.log_level", "EnvironmentOptions has no option 'log_level'; .*logging"),
         (SamplerOptions, "environment.callback", r"use job\.on_progress"),
         (SamplerOptions, "simulator.noise_model", "the emulator plays the device itself"),
-        (EstimatorOptions, "seed_estimator", r"simulator\.seed_simulator"),
+        (SamplerOptions, "run_options", r"execution has meas_type and rep_delay"),
         (EstimatorOptions, "execution.meas_type", "ExecutionOptions has no option 'meas_type'"),
     ],
 )
@@ -93,6 +93,19 @@ def test_what_other_providers_have_is_refused_with_the_reason(cls, path, message
         functools.reduce(getattr, (*groups, name), tree)
     with pytest.raises(AttributeError, match=message):
         make_options(cls, functools.reduce(lambda value, key: {key: value}, (name, *reversed(groups)), True))
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [(SamplerOptions, "seed_simulator"), (EstimatorOptions, "seed_simulator"), (EstimatorOptions, "seed_estimator")],
+)
+def test_names_of_qiskits_primitives_are_the_options_of_the_groups(cls, name):
+    tree = make_options(cls, {name: 5})
+    assert getattr(tree, name) == tree.simulator.seed_simulator == 5
+    setattr(tree, name, 6)
+    assert tree == make_options(cls, {"simulator": {"seed_simulator": 6}})
+    with pytest.raises(ValueError, match=r"seed_simulator is -1; it must be a whole number"):
+        setattr(tree, name, -1)
 
 
 def test_decoupling_is_told_to_the_compiler_where_it_is_enabled():
