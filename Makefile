@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench bench-peers setup lock clean
+.PHONY: demo test check soak bench bench-peers setup lock clean
 
 demo: $(READY)
 	@$(BIN)/qctrl demo
@@ -20,6 +20,12 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-disable-gc -q
+
+# Jobs of all kinds, faults among them, for so long; then random inputs that no earlier run has seen.
+SOAK_MINUTES ?= 10
+soak: $(READY)
+	$(BIN)/python -m pytest tests/soak --soak $(SOAK_MINUTES) -s
+	TEST_SEED=$$(date +%s) $(BIN)/python -m pytest tests/property -n 2 --dist loadfile -q
 
 # Other compilers and solvers, installed under build/peers/, beside ours in the same run.
 bench-peers: $(READY)

@@ -21,15 +21,15 @@ settings.load_profile("qctrl")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let real instruments be named."""
+    """Let real instruments and a long run be asked for."""
     parser.addoption("--hardware", metavar="RACK.yaml", help="run the tests that switch the instruments of this rack")
+    parser.addoption("--soak", metavar="MINUTES", type=float, help="run the tests of endurance for so long")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what switches real instruments, unless they are named."""
-    if config.getoption("--hardware"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("hardware")]
+    """Leave out what has to be asked for by its option."""
+    unasked = [name for name in ("hardware", "soak") if not config.getoption(name)]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in unasked)]
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)

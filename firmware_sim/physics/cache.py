@@ -23,6 +23,9 @@ class Sized(Protocol):
         ...
 
 
+_OVERHEAD_BYTES = 1024
+"""Measured: what the key, the places in the dictionary and the objects of a small entry take beside its numbers."""
+
 Entry = TypeVar("Entry", bound="tuple[NDArray[Any], ...] | Sized")
 
 
@@ -69,4 +72,5 @@ def content_key(*parts: bytes | str | int | float | bool | tuple[int, ...] | NDA
 
 
 def _size(entry: tuple[NDArray[Any], ...] | Sized) -> int:
-    return sum(array.nbytes for array in entry) if isinstance(entry, tuple) else entry.nbytes
+    numbers = sum(array.nbytes for array in entry) if isinstance(entry, tuple) else entry.nbytes
+    return numbers + _OVERHEAD_BYTES

@@ -16,7 +16,7 @@ def test_an_entry_is_built_once_and_read_only():
 
 
 def test_the_least_recently_used_entry_leaves_when_full():
-    cache = OperatorCache(limit_bytes=2 * 80)
+    cache = OperatorCache(limit_bytes=2 * 1200)
     for key in (b"a", b"b", b"a", b"c"):
         cache.get(key, lambda: (np.zeros(10),))
     cache.get(b"a", lambda: (np.zeros(10),))
