@@ -104,6 +104,12 @@ class Chip:
         """Names of the qubits in index order."""
         return tuple(qubit.name for qubit in self.qubits)
 
+    @property
+    def tuned(self) -> frozenset[int]:
+        """Qubits none of whose couplings is fixed, so that a drive turns one alone."""
+        fixed = {q for coupling in self.couplings if coupling.truth.coupler is None for q in coupling.qubits}
+        return frozenset(range(len(self.qubits))) - fixed
+
     def dressing_hz(self, qubits: Sequence[int]) -> NDArray[np.float64]:
         """Return by how much given frequencies lie above the bare ones of some qubits together, shape ``(n_qubits,)``.
 

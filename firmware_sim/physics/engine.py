@@ -276,15 +276,18 @@ class Engine:
     ) -> Block:
         starts = {self._readout.qubit_of(capture): capture.first_tick for capture in captures}
         ends = readout_ends | {capture.first_tick + capture.length_ticks for capture in captures}
+        # A state of two levels cannot be left in the middle of a pulse that passes through level 2.
+        holds = self._tree is not None and self.choice.levels == 2
         longest = 0 if self._tree is None or not self._options.noise else self._tree.longest_samples
 
         def build() -> Block:
             block = read_block(self._chain, (lines, start_ticks, tuple(captures), plays), starts, ends)
-            return replace(block, segments=shorten(block.segments, longest)) if longest else block
+            block = replace(block, segments=shorten(block.segments, longest)) if longest else block
+            return block.holding(self._chip.tuned, longest) if holds else block
 
         if plays is None:
             return build()
-        key = ("block", self._chain.identity, longest, frozenset(ends))
+        key = ("block", self._chain.identity, longest, holds, frozenset(ends))
         found = plays.memory.get(key)
         if found is None:
             found = plays.memory[key] = build()

@@ -20,7 +20,7 @@ from firmware_sim.physics.slow_noise import turn
 from firmware_sim.physics.states import State, apply_superoperator, left_multiply
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -106,9 +106,18 @@ class Planner:
             largest = max(largest, len(ratio.qubits))
         return Plan(qubits, (*steps, *ratios), neglected, largest, truncated)
 
-    def blocks(self, part: Part, qubits: Qubits) -> list[Qubits]:
-        """Return the qubits grouped by acting couplers and by drives that turn two, in ascending order."""
+    def blocks(self, part: Part, qubits: Qubits, together: Iterable[Qubits] = ()) -> list[Qubits]:
+        """Return the qubits grouped by acting couplers and by drives that turn two, in ascending order.
+
+        Args:
+            part: What the lines do.
+            qubits: Qubits of the state.
+            together: Some of them that are in one group in any case, none in two.
+        """
         group = {qubit: {qubit} for qubit in qubits}
+        for block in together:
+            members = set(block)
+            group.update((qubit, members) for qubit in block)
         for index, coupling in enumerate(self._chip.couplings):
             first, second = coupling.qubits
             if first not in group or second not in group or group[first] is group[second]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from firmware_sim.physics.evolution import Part
+from firmware_sim.physics.segments import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from firmware_sim.physics.device import Chip
-    from firmware_sim.physics.segments import Segment
     from firmware_sim.shapes import Plays
     from firmware_sim.signal_chain import SignalChain
 
@@ -67,8 +67,10 @@ class Reading:
         self.n_qubits = len(chip.qubits)
         self.ports = [*drives, *flux, *couplers]
         self.equal_clocks = all(port is None or chain.samples_held(port) == 1 for port in self.ports)
+        self._acts_on = [{q} for q in range(self.n_qubits)] * 2 + [set(pair.qubits) for pair in chip.couplings]
         self._leaks = [port is not None and abs(chain.rest(port)) > _AT_REST for port in drives]
         self._identity = chain.identity
+        self._moved: dict[int, NDArray[np.int64]] = {}
         shapes = {
             k: self._shape(port, plays) for k, port in enumerate(drives) if port is not None and plays is not None
         }
@@ -76,6 +78,10 @@ class Reading:
 
     def passages(self, segments: Sequence[Segment]) -> list[Passage]:
         """Return what the lines do in each of some segments."""
+        return self._read(segments, np.ones((len(segments), len(self.ports)), dtype=np.bool_))
+
+    def _read(self, segments: Sequence[Segment], wanted: NDArray[np.bool_]) -> list[Passage]:
+        """Return what the lines do in each segment, those that are wanted there, shape ``(n_segments, n_lines)``."""
         first = np.array([segment.first for segment in segments])
         last = np.array([segment.last for segment in segments])
         tokens = [[b""] * len(self.ports) for _ in segments]
@@ -87,7 +93,7 @@ class Reading:
             held = self.chain.samples_held(port)
             begin, end = first // held, -(-last // held)
             moving = self._moves(port)
-            active = np.flatnonzero(moving[end] > moving[begin])
+            active = np.flatnonzero((moving[end] > moving[begin]) & wanted[:, line])
             known = self._recognise(line, first, last, active)
             for k in active.tolist():
                 index = known.get(k)
@@ -101,10 +107,35 @@ class Reading:
                 angles[k, line] = shape.phases[index]
                 shapes[k][line] = shape.samples[index][offset : offset + int(last[k] - first[k])]
         angles[:, :-1] += self._lead_angles(first)
+        held = self._held(segments)
+        driven = [self._drives(*parts) for parts in zip(tokens, angles, held, strict=True)]
         return [
-            Passage(self, segment, tuple(names), turns, known, self._leaks, self._identity)
-            for segment, names, turns, known in zip(segments, tokens, angles, shapes, strict=True)
+            Passage(self, segment, tuple(names), turns, known, drives, self._identity, holds)
+            for segment, names, turns, known, drives, holds in zip(
+                segments, tokens, angles, shapes, driven, held, strict=True
+            )
         ]
+
+    def _held(self, segments: Sequence[Segment]) -> list[tuple[Held, ...]]:
+        """Return, for each segment, the pulses that it cuts."""
+        parts = list(dict.fromkeys((hold, segment.last) for segment in segments for hold in segment.holds))
+        if not parts:
+            return [()] * len(segments)
+        wanted = np.array([[not acts_on.isdisjoint(hold.qubits) for acts_on in self._acts_on] for hold, _ in parts])
+        read = dict(zip(parts, self._read([Segment(hold.first, last) for hold, last in parts], wanted), strict=True))
+        return [
+            tuple(Held(hold.qubits, read[hold, segment.last], done=segment.last == hold.last) for hold in segment.holds)
+            for segment in segments
+        ]
+
+    def _drives(self, tokens: list[bytes], angles: NDArray[np.float64], held: tuple[Held, ...]) -> list[bool]:
+        """Return which qubits are driven; a pulse that the segment cuts stands for its part, and gives its phase."""
+        driven = [bool(token) or leak for token, leak in zip(tokens, self._leaks, strict=False)]
+        for one in held:
+            for qubit in one.qubits:
+                driven[qubit] |= one.so_far.drives(qubit)
+                angles[qubit] = one.so_far.angle(qubit)
+        return driven
 
     def _recognise(
         self, line: int, first: NDArray[np.int64], last: NDArray[np.int64], active: NDArray[np.intp]
@@ -129,8 +160,10 @@ class Reading:
 
     def _moves(self, port: int) -> NDArray[np.int64]:
         """Return how many samples before each, at the port's own rate, were off rest."""
-        off = np.abs(self.lines[port] - self.chain.rest(port)) > _AT_REST
-        return np.concatenate([[0], np.cumsum(off)])
+        if port not in self._moved:
+            off = np.abs(self.lines[port] - self.chain.rest(port)) > _AT_REST
+            self._moved[port] = np.concatenate([[0], np.cumsum(off)])
+        return self._moved[port]
 
     def _content(self, port: int, begin: int, end: int, lead: tuple[int, int]) -> bytes:
         content = np.ascontiguousarray(self.lines[port][begin:end]).tobytes()
@@ -158,6 +191,22 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """A pulse of which a segment is only a part."""
+
+    qubits: tuple[int, ...]
+    so_far: Passage
+    """The pulse from its beginning to the end of the segment."""
+    done: bool
+    """Whether it ends there."""
+
+    @property
+    def key(self) -> Hashable:
+        """What operators of the pulse depend on."""
+        return (self.done, self.so_far.cluster_key(self.qubits, exact=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Passage:
     """What the lines do in one segment."""
 
@@ -166,12 +215,14 @@ class Passage:
     tokens: tuple[bytes, ...]
     """Content of each line (drives by qubit, flux by qubit, couplers by coupling), empty at rest."""
     angles: NDArray[np.float64]
-    """Phase of each qubit's drive, and 0 at the end."""
+    """Phase of each qubit's drive, at the beginning of the segment or of the pulse that it cuts, and 0 at the end."""
     shapes: Mapping[int, NDArray[np.complex128]]
     """Samples, at phase 0, of the drives that play a known shape."""
-    leaks: list[bool]
-    """Whether a drive that plays nothing drives all the same."""
+    driven: list[bool]
+    """Whether each qubit's line drives it, in the segment or in the pulse that it cuts."""
     identity: bytes
+    held: tuple[Held, ...]
+    """Pulses that the segment cuts."""
 
     @property
     def n_samples(self) -> int:
@@ -180,15 +231,20 @@ class Passage:
 
     @property
     def key(self) -> Hashable:
-        """What operators of this segment depend on: not its start, and phases only where none may be chosen."""
-        n = self.reading.n_qubits
-        driven = [q for q in range(n) if self.tokens[q] or self.leaks[q]]
-        rigid = len(driven) > 1 and (any(self.tokens[2 * n :]) or len(self.shapes) < len(driven))
-        return (self.identity, self.n_samples, self.tokens, self._relative(tuple(driven)) if rigid else ())
+        """Return what the segment is but for the phases of its drives, and its start."""
+        return (self.identity, self.n_samples, self.tokens, tuple(one.key for one in self.held))
+
+    def rigid_phases(self, blocks: Sequence[tuple[int, ...]]) -> tuple[float, ...]:
+        """Return the phases between drives if operators depend on them: if a block has two, or a shape is not known."""
+        driven = np.flatnonzero(self.driven).tolist()
+        known = all(q in self.shapes for q in driven)
+        if len(driven) < 2 or (known and all(len(set(block).intersection(driven)) < 2 for block in blocks)):
+            return ()
+        return self._relative(tuple(driven))
 
     def drives(self, qubit: int) -> bool:
         """Return whether the line of a qubit drives it."""
-        return bool(self.tokens[qubit]) or self.leaks[qubit]
+        return self.driven[qubit]
 
     def is_free(self, qubit: int) -> bool:
         """Return whether a qubit is driven by a known shape, whose phase is worth leaving open."""
@@ -210,7 +266,8 @@ class Passage:
         inner = [2 * n + k for k, pair in enumerate(self.reading.chip.couplings) if set(pair.qubits) <= set(qubits)]
         tokens = tuple(self.tokens[line] for line in (*lines, *inner))
         relative = self._relative(tuple(q for q in qubits if self.drives(q))) if exact else ()
-        return (self.identity, qubits, self.n_samples, tokens, relative)
+        held = tuple(one.key for one in self.held if set(one.qubits) <= set(qubits))
+        return (self.identity, qubits, self.n_samples, tokens, relative, held)
 
     def part(self, turns: Mapping[int, float]) -> Part:
         """Return the lines with the drives at chosen phases.
@@ -231,9 +288,15 @@ class Passage:
             line = np.array(lines[port], dtype=np.complex128)
             if qubit in self.shapes:
                 line[first:last] = self.shapes[qubit]
-            lines[port] = line * np.exp(1j * turns.get(qubit, 0.0))
+            lines[port] = line * np.exp(1j * (turns.get(qubit, 0.0) + self._drift(qubit)))
         # The segment begins the shot, so that the turning of an LO within it is that of its own phase.
         return Part(lines, -first * reading.chain.sample_ticks, (first, last))
+
+    def _drift(self, qubit: int) -> float:
+        """Return by how much the phase of a qubit's LO has grown since the beginning of a pulse that is cut."""
+        begin = next((one.so_far.segment.first for one in self.held if qubit in one.qubits), self.segment.first)
+        time_s = (self.segment.first - begin) * self.reading.chain.sample_s
+        return _TURN * self.reading.chain.offset_hz(qubit) * time_s
 
     def _relative(self, driven: tuple[int, ...]) -> tuple[float, ...]:
         return tuple(self.angle(q) - self.angle(driven[0]) for q in driven[1:])

@@ -4,6 +4,10 @@ As in ``evolution``: exact blocks, then an edge ratio ``R = U_AB (U_A x U_B)^-1`
 each block. Each edge is one gate: its ratio with the blocks that it is the first to touch and the "no jump" of those
 that it is the last to touch. Operators are built with three levels and cut last, in the basis that the cluster's
 couplings at rest dress, so that a CZ that passes through level 2 comes back whole.
+
+A pulse that other lines cut into segments is played at its end, as one block. Until then the state stays as it was when
+the pulse began, and each edge ratio beside it is seen from there, ``R' = U_A^-1 R U_A`` with U_A the pulse so far. This
+is exact for pulses that overlap in any way, and nothing is cut off while level 2 holds much of the state.
 """
 
 from __future__ import annotations
@@ -65,6 +69,14 @@ class SegmentGates:
     nbytes: int = 2048
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Grouping:
+    """The blocks of a segment."""
+
+    blocks: list[Qubits]
+    nbytes: int = 256
+
+
 @dataclass(frozen=True, slots=True)
 class _Edge:
     """One gate: two sides whose ratio it plays, or one block alone (``sides[1]`` empty)."""
@@ -74,6 +86,11 @@ class _Edge:
     """Blocks that no earlier gate has touched."""
     last: tuple[Qubits, ...]
     """Blocks that no later gate touches."""
+
+    def without(self, blocks: set[Qubits]) -> _Edge:
+        """Return the edge with some blocks left for later."""
+        kept = (tuple(block for block in side if block not in blocks) for side in (self.first, self.last))
+        return _Edge(self.sides, *kept)
 
     @property
     def cluster(self) -> Qubits:
@@ -105,13 +122,19 @@ class SegmentPlanner:
             qubits: Qubits of the state, ascending.
             quiet: Qubits without noise of their own, as during their readout; None switches all noise off.
         """
-        key = ("segment", self._levels, qubits, quiet, passage.key)
-        return self._cache.get(key, lambda: self._build(passage, qubits, quiet))
+        content = passage.key
+        blocks = self._cache.get(("blocks", qubits, content), lambda: self._blocks(passage, qubits)).blocks
+        key = ("segment", self._levels, qubits, quiet, content, passage.rigid_phases(blocks))
+        return self._cache.get(key, lambda: self._build(passage, qubits, blocks, quiet))
 
-    def _build(self, passage: Passage, qubits: Qubits, quiet: frozenset[int] | None) -> SegmentGates:
-        part = passage.part({})
-        blocks = self._planner.blocks(part, qubits)
-        edges, cut = self._edges(blocks, qubits)
+    def _blocks(self, passage: Passage, qubits: Qubits) -> _Grouping:
+        return _Grouping(self._planner.blocks(passage.part({}), qubits, [held.qubits for held in passage.held]))
+
+    def _build(
+        self, passage: Passage, qubits: Qubits, blocks: list[Qubits], quiet: frozenset[int] | None
+    ) -> SegmentGates:
+        waiting = {held.qubits for held in passage.held if not held.done}
+        edges, cut = self._edges(blocks, qubits, waiting)
         gates: list[Gate] = []
         ratios: list[Step] = []
         neglected = 0.0
@@ -121,13 +144,14 @@ class SegmentPlanner:
             if made.ratio is not None:
                 neglected += sum(clash(self._cache, known, made.ratio, _LEVELS) ** 2 for known in ratios)
                 ratios.append(made.ratio)
-        channels = tuple(channel for block in blocks for channel in self._channels(passage, block, quiet))
+        ended = [block for block in blocks if block not in waiting]
+        channels = tuple(channel for block in ended for channel in self._channels(passage, block, quiet))
         largest = max((len(gate.qubits) for gate in gates), default=0)
         lost = max((gate.lost for gate in gates), default=0.0)
         return SegmentGates(tuple(gates), channels, largest, neglected, cut, lost)
 
-    def _edges(self, blocks: list[Qubits], qubits: Qubits) -> tuple[list[_Edge], bool]:
-        """Return the gates to make of blocks and weak edges, and whether a cluster had to be cut."""
+    def _edges(self, blocks: list[Qubits], qubits: Qubits, waiting: set[Qubits]) -> tuple[list[_Edge], bool]:
+        """Return the gates of blocks, of which some wait, and of weak edges, and whether a cluster had to be cut."""
         found: list[tuple[tuple[Qubits, Qubits], tuple[Qubits, Qubits]]] = []
         cut = False
         for (block_a, a), (block_b, b) in self._planner.weak_edges(blocks, qubits):
@@ -148,7 +172,7 @@ class SegmentPlanner:
             edges.append(_Edge(sides, first, last))
         late = [block for block in alone if touching[block] and not any(block in edge.last for edge in edges)]
         edges += [_Edge((block, ()), (), (block,)) for block in late]
-        return edges, cut
+        return [edge.without(waiting) for edge in edges if edge.sides[1] or edge.sides[0] not in waiting], cut
 
     def _gate(self, passage: Passage, edge: _Edge, quiet: frozenset[int] | None) -> _Made:
         cluster = edge.cluster
@@ -166,7 +190,7 @@ class SegmentPlanner:
         cluster, kept = edge.cluster, self._kept(edge.cluster)
         lead = driven[0] if driven else -1
         turns = {q: passage.angle(q) - passage.angle(lead) for q in driven}
-        whole, ratio = self._operator(passage.part(turns), edge)
+        whole, ratio = self._operator(passage, turns, edge)
         noisy = self._keep(passage, edge, quiet, turns) @ whole
         turning = Turning(cluster, (lead,) * len(cluster), (0, 0))
         matrices = noisy[None, kept][:, :, kept]
@@ -188,7 +212,7 @@ class SegmentPlanner:
             made: list[NDArray[np.complex128]] = []
             for k in range(n_phases):
                 delta = 2 * np.pi * k / n_phases
-                whole, ratio = self._operator(passage.part({second: delta}), edge)
+                whole, ratio = self._operator(passage, {second: delta}, edge)
                 lost = max(lost, _lost(whole, kept))
                 noisy = self._keep(passage, edge, quiet, {first: 0.0, second: delta}) @ whole
                 phase = np.exp(1j * delta * level)
@@ -202,12 +226,21 @@ class SegmentPlanner:
     def _kept(self, cluster: Qubits) -> NDArray[np.intp]:
         return np.arange(_LEVELS ** len(cluster)) if self._levels == _LEVELS else two_lowest(len(cluster))
 
-    def _operator(self, part: Part, edge: _Edge) -> tuple[NDArray[np.complex128], Step | None]:
+    def _operator(
+        self, passage: Passage, turns: dict[int, float], edge: _Edge
+    ) -> tuple[NDArray[np.complex128], Step | None]:
         """Return the ratio of an edge times its first blocks, with three levels, and the ratio alone."""
-        cluster, sides = edge.cluster, edge.sides
+        cluster, sides, part = edge.cluster, edge.sides, passage.part(turns)
+        held = {one.qubits: one for one in passage.held}
+        so_far = {
+            block: self._dressed_unitary(one.so_far.part(turns), block)
+            for block, one in held.items()
+            if set(block) <= set(cluster)
+        }
         result = np.eye(_LEVELS ** len(cluster), dtype=np.complex128)
         for block in edge.first:
-            result = self._embed(self._dressed_unitary(part, block), result, block, cluster)
+            own = so_far[block] if block in so_far else self._dressed_unitary(part, block)
+            result = self._embed(own, result, block, cluster)
         if not sides[1]:
             return result, None
         pair = tuple(sorted(sides[0] + sides[1]))
@@ -215,6 +248,10 @@ class SegmentPlanner:
         for side in sides:
             both = self._embed(self._dressed_unitary(part, side), both, side, pair)
         ratio = self._dressed_unitary(part, pair) @ both.conj().T
+        for side in sides:
+            if side in held and not held[side].done:
+                back = so_far[side].conj().T
+                ratio = self._embed(back, self._embed(back, ratio.conj().T, side, pair).conj().T, side, pair)
         return self._embed(ratio, result, pair, cluster), Step(pair, ratio, superoperator=False)
 
     def _keep(
@@ -242,6 +279,7 @@ class SegmentPlanner:
         """Return qubits, source and Kraus operators of each channel of a block."""
         if quiet is None:
             return []
+        passage = next((held.so_far for held in passage.held if held.qubits == block), passage)
         noisy = [None if qubit in quiet else self._chip.qubits[qubit] for qubit in block]
         if not any(noisy):
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -9,11 +10,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
 _SHORT_GAP_SAMPLES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A pulse, or several that meet, of drives and couplers that act on some qubits alone."""
+
+    qubits: tuple[int, ...]
+    """Chip indices, ascending."""
+    first: int
+    """First sample."""
+    last: int
+    """One past the last sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +37,8 @@ class Segment:
     """First sample."""
     last: int
     """One past the last sample."""
+    holds: tuple[Hold, ...] = ()
+    """Pulses of which the segment is only a part."""
 
 
 def cut(activity: NDArray[np.bool_], n_samples: int, marks: Iterable[int]) -> list[Segment]:
@@ -54,6 +69,50 @@ def shorten(segments: Iterable[Segment], longest: int) -> list[Segment]:
     return found
 
 
+def hold(segments: Sequence[Segment], pulses: Iterable[Hold]) -> list[Segment]:
+    """Return the segments with the pulses that they cut.
+
+    Args:
+        segments: In order, with borders wherever a pulse begins or ends.
+        pulses: Those that may not be cut; those that meet are one.
+    """
+    whole = {(segment.first, segment.last) for segment in segments}
+    found = list(pulses)
+    if all((pulse.first, pulse.last) in whole for pulse in found):
+        return list(segments)
+    number = {segment.first: k for k, segment in enumerate(segments)}
+    holds: list[list[Hold]] = [[] for _ in segments]
+    for one in _joined(found):
+        if (one.first, one.last) not in whole:
+            for k in range(number[one.first], number.get(one.last, len(segments))):
+                holds[k].append(one)
+    return [Segment(s.first, s.last, tuple(cut_up)) for s, cut_up in zip(segments, holds, strict=True)]
+
+
+def _joined(pulses: Iterable[Hold]) -> list[Hold]:
+    """Return pulses of which those that act on one qubit at a time are one."""
+    of_qubit: defaultdict[int, list[Hold]] = defaultdict(list)
+    for pulse in sorted(pulses, key=lambda pulse: pulse.first):
+        one = pulse
+        while met := {of_qubit[q][-1] for q in one.qubits if of_qubit[q] and of_qubit[q][-1].last > one.first}:
+            parts = [one, *met]
+            for other in met:
+                for q in other.qubits:
+                    of_qubit[q].remove(other)
+            qubits = tuple(sorted({q for part in parts for q in part.qubits}))
+            one = Hold(qubits, min(part.first for part in parts), max(part.last for part in parts))
+        for q in one.qubits:
+            of_qubit[q].append(one)
+    return list(dict.fromkeys(one for holds in of_qubit.values() for one in holds))
+
+
+def spans(row: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return where a line acts, as first samples and one past the last; a short gap belongs to what is around it."""
+    borders = _borders(row)
+    half = len(borders) // 2
+    return list(zip(borders[:half], borders[half:], strict=True))
+
+
 def widen(row: NDArray[np.bool_], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> list[int]:
     """Let a line act throughout its plays, even where an envelope is zero; return where they start and end.
 
@@ -70,7 +129,7 @@ def widen(row: NDArray[np.bool_], starts: NDArray[np.int64], ends: NDArray[np.in
 
 
 def _borders(row: NDArray[np.bool_]) -> list[int]:
-    """Return starts and ends of acting, but not those of short gaps: an envelope may pass through zero."""
+    """Return all starts, then all ends of acting, but not those of short gaps: an envelope may pass through zero."""
     padded = np.concatenate([[False], row, [False]])
     edges = np.flatnonzero(padded[1:] != padded[:-1])
     starts, ends = edges[::2], edges[1::2]

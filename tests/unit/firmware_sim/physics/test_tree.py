@@ -55,6 +55,21 @@ def test_two_levels_are_the_ket_without_the_rest(bench, chain3, layers):
     assert_counts([np.count_nonzero(columns.leaked)], np.array([1 - np.vdot(found, found).real]), 2000)
 
 
+def test_two_levels_go_on_while_other_lines_cut_a_pulse(bench, chain3, shapes):
+    """Half-way through the coupler's pulse level 2 holds what was in both qubits; there q2 is turned."""
+    dense, tree = bench(chain3), bench(chain3, tree=True, levels=2)
+    lines, (gauss, top) = dense.lines(100), shapes
+    for name in chain3.qubits:
+        dense.drive(lines, name, 0, dense.pi_amplitude(name, gauss(20, 5.0), np.pi / 2) * gauss(20, 5.0))
+    dense.flux(lines, "q1.flux", 20, 0.1875 * top(60, 8))
+    dense.flux(lines, "c01.flux", 20, 0.79 * top(60, 8))
+    dense.drive(lines, "q2", 40, dense.pi_amplitude("q2", gauss(20, 5.0)) * gauss(20, 5.0))
+    ket = dense.engine.play(dense.begin(), lines, 0)[0].state.data[two_lowest(3)]
+    columns = tree.engine.play(tree.begin(10), lines, 0)[0].state
+    assert abs(np.vdot(ket, kets(columns)[:, 0])) ** 2 / np.vdot(ket, ket).real > 1 - 2e-5
+    assert tree.engine.statistics()["truncated_norm"] < 1e-2
+
+
 def test_noisy_histories_add_up_to_the_density_matrix(bench, chain3, layers):
     shots = 40_000
     dense, tree = bench(chain3, noise=True), bench(chain3, noise=True, tree=True)
