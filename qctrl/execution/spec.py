@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from qctrl.execution.shot_time import shot_time
 from qctrl.protocol import CaptureMode, Patch, Program, Setup, SimOptions
 from qctrl.units import to_seconds, to_ticks
 
@@ -67,16 +68,16 @@ class JobSpec:
         """Shots of all bindings of all works."""
         return sum(work.shots * work.n_bindings for work in self.works)
 
-    @property
-    def quantum_s(self) -> float:
-        """Time of all shots in seconds, each one pass through the blocks of its program, on the shot grid."""
+    def quantum_time(self) -> tuple[float, bool]:
+        """Return the time of all shots in seconds, each on the shot grid, and whether they cannot take longer.
+
+        See :func:`qctrl.execution.shot_time`, which says how loops and decisions are counted.
+        """
         grid, tick_s = self.setup.shot_grid_ticks, self.setup.tick_s
         wait = to_ticks(self.rep_delay_s or 0.0, tick_s, what="rep_delay")
-        ticks = 0
-        for work in self.works:
-            shot = int(work.program.blocks["length_ticks"].sum()) + wait
-            ticks += -(-shot // grid) * grid * work.shots * work.n_bindings
-        return to_seconds(ticks, tick_s)
+        times = [(work, shot_time(work.program, self.setup)) for work in self.works]
+        ticks = sum(-(-(time.ticks + wait) // grid) * grid * work.shots * work.n_bindings for work, time in times)
+        return to_seconds(ticks, tick_s), all(time.is_bounded for _, time in times)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

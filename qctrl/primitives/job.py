@@ -226,13 +226,16 @@ class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
         backend = self._find_backend()
         return Job(backend.replay(self._handle.record), self._recipe, self._find_backend, self._pubs)
 
-    @property
-    def usage_estimation(self) -> dict[str, float]:
+    @functools.cached_property
+    def usage_estimation(self) -> dict[str, Any]:
         """Time that the shots take on the device, as ``quantum_seconds``, known before they are taken.
 
-        Of one pass through each program: loops and waiting for decisions add to it.
+        Loops over a known number of rounds are counted round by round, waiting for measured bits and the idle time
+        between shots too, and of each decision the longer way. ``is_bounded`` is False where shots may take longer: a
+        loop that only a measured bit ends is counted once.
         """
-        return {"quantum_seconds": self._spec.quantum_s}
+        seconds, is_bounded = self._spec.quantum_time()
+        return {"quantum_seconds": seconds, "is_bounded": is_bounded}
 
     def usage(self) -> float:
         """Return the time that the job took on the rack, in seconds; 0 before it is done."""
@@ -298,5 +301,9 @@ class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
             ours["execution"] = raw.metadata
             ours["statistics"] = [work.statistics for work in raw.works]
             ours["shots"] = sum(work.bits.shape[0] * work.bits.shape[1] for work in raw.works)
-        usage = {"seconds": self.usage(), "estimated_quantum_seconds": self.usage_estimation["quantum_seconds"]}
+        usage = {
+            "seconds": self.usage(),
+            "estimated_quantum_seconds": self.usage_estimation["quantum_seconds"],
+            "estimate_is_bounded": self.usage_estimation["is_bounded"],
+        }
         return {"timestamps": timestamps, "usage": usage, "qctrl": ours}

@@ -8,10 +8,10 @@ from typing import Final
 
 from qctrl.errors import UnsupportedInstructionError
 from qctrl.protocol import FlowOp
+from qctrl.protocol.arithmetic import computed
 
 MAX_BITS: Final = 10
 """Measured bits that one number may depend on; its table has a row for each of their combinations."""
-_ALL_ONES: Final = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +80,6 @@ def _reduced(bits: list[int], table: list[int]) -> Value:
     return Value(tuple(bits), tuple(table))
 
 
-_OPERATIONS: Final[dict[FlowOp, Callable[[int, int], int]]] = {
-    FlowOp.MOVE: lambda a, _: a,
-    FlowOp.NOT: lambda a, _: ~a,
-    FlowOp.AND: lambda a, b: a & b,
-    FlowOp.OR: lambda a, b: a | b,
-    FlowOp.XOR: lambda a, b: a ^ b,
-    FlowOp.ADD: lambda a, b: a + b,
-    FlowOp.SUB: lambda a, b: a - b,
-    FlowOp.MUL: lambda a, b: a * b,
-    FlowOp.DIV: lambda a, b: a // b if b else _ALL_ONES,
-    FlowOp.SHIFT_LEFT: lambda a, b: a << b if b < 64 else 0,
-    FlowOp.SHIFT_RIGHT: lambda a, b: a >> b if b < 64 else 0,
-    FlowOp.EQUAL: lambda a, b: int(a == b),
-    FlowOp.NOT_EQUAL: lambda a, b: int(a != b),
-    FlowOp.LESS: lambda a, b: int(a < b),
-    FlowOp.LESS_EQUAL: lambda a, b: int(a <= b),
-}
-
-
 def compute(op: FlowOp, first: Value, second: Value, width: int) -> Value:
     """Return what an operation of the flow puts into its register, modulo ``2**width``."""
-    operation = _OPERATIONS[op]
-    return combine(lambda a, b: operation(a, b) % 2**width, first, second)
+    return combine(lambda a, b: computed(op, a, b, width), first, second)

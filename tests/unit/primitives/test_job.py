@@ -332,6 +332,7 @@ def test_progress_and_usage_are_told(backend, flipped):
     assert seen[-1] == ("DONE", 50)
     shot_s = 1e-4 + float(job.programs[0].blocks["length_ticks"].sum()) * 1e-9
     assert job.usage_estimation["quantum_seconds"] == pytest.approx(50 * shot_s, rel=1e-3)
+    assert job.usage_estimation["is_bounded"]
     assert job.metrics()["usage"]["estimated_quantum_seconds"] == job.usage_estimation["quantum_seconds"]
     assert job.interim_results()[0].data.c == job.result()[0].data.c
     assert [line.split()[1] for line in job.logs().splitlines()] == ["created"], "the ideal runner keeps no times"
