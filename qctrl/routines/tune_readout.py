@@ -40,9 +40,9 @@ def characterise_readout(bench: Bench) -> Bench:
             bits = result.bits[0, :, qubit >> 3] >> (qubit & 7) & 1
             ones[pattern[qubit]] += int(bits.sum())
             total[pattern[qubit]] += bits.size
-        matrix = _assignment(ones, total)
+        matrix, unc = _assignment(ones, total)
         place = ("qubits", bench.name(qubit), "readout", "assignment")
-        values[place] = {"value": matrix, "at": bench.stamp, "by": "bootstrap"}
+        values[place] = {"value": matrix, "unc": unc, "at": bench.stamp, "by": "bootstrap"}
     return bench.changed(values)
 
 
@@ -117,9 +117,12 @@ def _peak(contrast: NDArray[np.float64]) -> float:
     return float(_SCAN_HZ[best] + np.clip(shift, -1, 1) * (_SCAN_HZ[1] - _SCAN_HZ[0]))
 
 
-def _assignment(ones: NDArray[np.float64], total: NDArray[np.float64]) -> list[list[float]]:
+def _assignment(ones: NDArray[np.float64], total: NDArray[np.float64]) -> tuple[list[list[float]], float]:
+    """Return the matrix, and the standard deviation of its worse known column: of shots, one 1 more and one 0 more."""
     read_one = [significant(float(p), 6) for p in ones / total]
-    return [[significant(1 - p, 8) for p in read_one], read_one]
+    likely = (ones + 1) / (total + 2)
+    unc = float(np.sqrt(likely * (1 - likely) / total).max())
+    return [[significant(1 - p, 8) for p in read_one], read_one], significant(unc, 3)
 
 
 def _tone_hz(bench: Bench, qubit: int) -> float:

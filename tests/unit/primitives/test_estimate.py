@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import SparseObservable, SparsePauliOp, Statevector
+from scipy.stats import chi2
 
 from qctrl.primitives.bases import measured
 from qctrl.primitives.estimate import estimate
@@ -145,3 +146,26 @@ def test_uncertain_matrices_add_to_the_error():
         if unc == 0.0:
             alone = float(stds)
     assert float(stds) == pytest.approx(math.sqrt(alone**2 + unc**2 * (by_p10**2 + by_p01**2)), rel=1e-6)
+
+
+def test_standard_errors_hold_what_is_not_known_of_the_matrices():
+    """Seed 5: 300 calibrations miss the true matrices by their unc; chi square of the deviations, false alarm 1e-6.
+
+    A calibration that claims to be exact is caught: shots alone explain a tenth of the variance.
+    """
+    rng, unc, shots, true = np.random.default_rng(5), 0.01, 20_000, [(0.05, 0.08), (0.1, 0.03)]
+    prepared = rng.integers(2, size=(300, 2))
+    exact = (1 - 2 * prepared[:, 0]) * (1 - 2 * prepared[:, 1])
+    pulls = {0.0: [], unc: []}
+    for bits, wanted in zip(prepared, exact, strict=True):
+        chance = [true[q][1] if bit else true[q][0] for q, bit in enumerate(bits)]
+        read = bits ^ (rng.random((shots, 2)) < chance)
+        words = (read[:, 0] | read[:, 1] << 1).astype(np.uint8).reshape(1, shots, 1)
+        known = [np.clip(rng.normal(pair, unc), 0, 1) for pair in true]
+        for claimed, found in pulls.items():
+            mitigation = Mitigation({q: Assignment(*pair, claimed) for q, pair in enumerate(known)})
+            evs, stds = estimate(plan_of(2, "ZZ", mitigation), [words])
+            found.append((float(evs) - wanted) / float(stds))
+    low, high = chi2.ppf([5e-7, 1 - 5e-7], 300)
+    assert low < np.sum(np.square(pulls[unc])) < high
+    assert np.sum(np.square(pulls[0.0])) > 4 * high

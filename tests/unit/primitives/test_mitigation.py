@@ -40,8 +40,9 @@ def test_qubits_without_an_assignment_are_taken_as_they_are():
 def test_the_calibration_gives_the_assignments_and_the_document_keeps_them():
     calibration = load("calibrations/pair2/working.yaml")
     mitigation = Mitigation.from_calibration(calibration, [1, 0, 1])
-    rows = calibration.live_qubit(1).readout.assignment.value
-    assert mitigation.assignments[1] == Assignment(rows[1][0], rows[0][1], 0.0)
+    matrix = calibration.live_qubit(1).readout.assignment
+    assert mitigation.assignments[1] == Assignment(matrix.value[1][0], matrix.value[0][1], matrix.unc)
+    assert 0 < matrix.unc < 1e-3
     assert Mitigation.from_document(mitigation.to_document()) == mitigation
     assert list(mitigation.assignments) == [0, 1]
 
