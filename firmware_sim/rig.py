@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from firmware_sim.board import Loaded
 from firmware_sim.config import load_truth
 from firmware_sim.result_blocks import Outcome, ResultBlocks
 from firmware_sim.silence import silenced, unrelaxed
-from qctrl.errors import ConfigError, InstrumentError, ResourceError
+from qctrl.errors import ConfigError, InstrumentError, ProtocolError, ResourceError
 from qctrl.protocol import EventOp, Program, Run, Setup, SimOptions
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class EmulatedRig:
         Raises:
             ResourceError: One shot's results, or the samples of a block, are too large.
             ConfigError: The Setup promises bits earlier than the board has them.
+            ProtocolError: The run says of too many or too few bindings which pubs they are of.
         """
         promised_s = loaded.setup.bit_latency_ticks * float(loaded.setup.tick_s)
         if promised_s < self._truth.bit_latency * (1 - _ROUNDING) and len(loaded.program.captures):
@@ -79,6 +80,9 @@ class EmulatedRig:
                 f"the setup of {self.device} promises a bit {promised_s:g} s after its window, this board needs "
                 f"{self._truth.bit_latency:g} s; raise timing.bit_latency in the calibration"
             )
+        n_bindings, pubs = loaded.n_bindings, (run.sim or SimOptions()).pubs
+        if pubs and sum(count for _, count in pubs) != n_bindings:
+            raise ProtocolError(f"run: pubs has {sum(count for _, count in pubs)} bindings, the patch {n_bindings}")
         need = _bytes_per_shot(loaded.program, loaded.setup, run)
         if need > _BATCH_BYTES:
             raise ResourceError(
@@ -111,7 +115,6 @@ class EmulatedRig:
             }
 
         blocks = ResultBlocks(active, statistics)
-        key = stream_key(sim.seed or 0, sim.pub_index, bytes.fromhex(loaded.program_hash))
         samples = _trace_samples(loaded.program, loaded.setup) if "trace" in run.capture_mode else 0
         captures = (len(loaded.program.captures), samples)
         choice = engine.prepare(loaded.program, sim.pub_shots or run.n_shots)
@@ -122,11 +125,12 @@ class EmulatedRig:
             ),
         )
         end = run.first_shot + run.n_shots
-        for binding in range(run.first_binding, run.first_binding + run.n_bindings):
+        for binding, pub_index, number in _origins(run, sim):
+            key = stream_key(sim.seed or 0, pub_index, bytes.fromhex(loaded.program_hash))
             sequencer.bind(None if loaded.patch is None else loaded.patch.words[binding])
             for first in range(run.first_shot, end, batch):
                 shots = np.arange(first, min(first + batch, end), dtype=np.uint64)
-                begun = engine.begin(shots, binding, key, loaded.program.n_clbits, captures)
+                begun = engine.begin(shots, number, key, loaded.program.n_clbits, captures)
                 blocks.add(binding, first, _outcome(sequencer.run(begun), shots, run))
         blocks.flush()
 
@@ -167,6 +171,16 @@ class EmulatedRig:
         if self._cache is None:
             self._cache = OperatorCache()
         return Engine(silenced(self._truth, sim.without), setup, sim, self._cache, clock)
+
+
+def _origins(run: Run, sim: SimOptions) -> Iterator[tuple[int, int, int]]:
+    """Yield each binding of a run with the pub that it is of, and its number within that pub."""
+    last = run.first_binding + run.n_bindings
+    end = 0
+    for pub_index, n_bindings in sim.pubs or ((sim.pub_index, last),):
+        first, end = end, end + n_bindings
+        for binding in range(max(first, run.first_binding), min(end, last)):
+            yield binding, pub_index, binding - first
 
 
 def _clock(loaded: Loaded, run: Run, sim: SimOptions) -> Clock:

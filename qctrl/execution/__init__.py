@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qctrl.execution.bundles import Bundle, bundle
 from qctrl.execution.connection import check_boxes
 from qctrl.execution.embedded import Emulator
 from qctrl.execution.execution import Execution
@@ -11,6 +12,7 @@ from qctrl.execution.spec import SPAN, JobResult, JobSpec, Progress, Status, Wor
 
 __all__ = [
     "SPAN",
+    "Bundle",
     "Emulator",
     "Execution",
     "JobResult",
@@ -21,5 +23,6 @@ __all__ = [
     "Status",
     "Work",
     "WorkResult",
+    "bundle",
     "check_boxes",
 ]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qctrl.errors import JobError
-from qctrl.execution.spec import SPAN, Work, WorkResult
-from qctrl.protocol import Results
+from qctrl.execution.spec import SPAN, WorkResult
+from qctrl.protocol import CaptureMode, Results
 
-_RUN_SHOTS: Final = 1 << 20
+RUN_SHOTS: Final = 1 << 20
 """Shots in one run if nobody chose: long enough to cost nothing, short enough to lose little."""
 
 
@@ -28,12 +28,31 @@ class Chunk:
     n_shots: int
 
 
-def cut(work: Work, chunk_shots: int | None) -> Iterator[Chunk]:
+class Extent(Protocol):
+    """What is cut: a work, or several that are played together."""
+
+    @property
+    def n_bindings(self) -> int:
+        """Number of parameter sets."""
+        ...
+
+    @property
+    def shots(self) -> int:
+        """Shots per binding."""
+        ...
+
+    @property
+    def capture_mode(self) -> CaptureMode:
+        """How the firmware reports the captures."""
+        ...
+
+
+def cut(work: Extent, chunk_shots: int | None) -> Iterator[Chunk]:
     """Yield the chunks of a work, each of at most ``chunk_shots`` shots where that is possible.
 
     A mean over shots is never cut along the shots: the sum would depend on where.
     """
-    limit = _RUN_SHOTS if chunk_shots is None else chunk_shots
+    limit = RUN_SHOTS if chunk_shots is None else chunk_shots
     shots = work.shots if work.capture_mode.endswith("_mean") else min(work.shots, limit)
     bindings = max(1, limit // work.shots)
     index = 0
@@ -47,7 +66,7 @@ def cut(work: Work, chunk_shots: int | None) -> Iterator[Chunk]:
 class Merger:
     """Collects the blocks of one work; the same block twice changes nothing."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Extent) -> None:
         self._work = work
         self._bits: NDArray[np.uint8] | None = None
         self._iq: NDArray[np.complex64] | None = None
@@ -107,19 +126,23 @@ class Merger:
                 column.flags.writeable = False
         return WorkResult(self._bits, self._iq, self._traces, statistics, np.array(self._spans, dtype=SPAN))
 
-    def so_far(self) -> WorkResult | None:
-        """Return the shots, from the first, that are here for every binding; may be asked from another thread."""
+    def so_far(self, rows: slice = slice(None)) -> WorkResult | None:
+        """Return the shots, from the first, that are here for every binding; may be asked from another thread.
+
+        Args:
+            rows: The bindings in question.
+        """
         # What is covered was placed before it was marked: shots that come meanwhile are left for the next time.
-        ready = self._covered.all(axis=0)
+        ready = self._covered[rows].all(axis=0)
         shots = ready.size if ready.all() else int(np.argmin(ready))
         mean = self._work.capture_mode.endswith("_mean")
         if self._bits is None or shots == 0 or (mean and shots < ready.size):
             return None
         iq, traces = (
-            None if column is None else (column if mean else column[:, :shots]).copy()
+            None if column is None else (column[rows] if mean else column[rows, :shots]).copy()
             for column in (self._iq, self._traces)
         )
-        return WorkResult(self._bits[:, :shots].copy(), iq, traces)
+        return WorkResult(self._bits[rows, :shots].copy(), iq, traces)
 
     def _where(self, kind: str, bindings: slice, shots: slice) -> tuple[slice, ...]:
         return (bindings,) if self._work.capture_mode == f"{kind}_mean" else (bindings, shots)

@@ -11,10 +11,11 @@ from typing import Any, Final
 import msgspec
 
 from qctrl.errors import InstrumentTimeoutError, JobCancelledError, JobTimeLimitError
+from qctrl.execution.bundles import Bundle, bundle
 from qctrl.execution.chunks import Chunk, Merger, cut
 from qctrl.execution.connection import Opened
 from qctrl.execution.execution import Execution
-from qctrl.execution.spec import JobResult, JobSpec, Work, WorkResult
+from qctrl.execution.spec import JobResult, JobSpec, WorkResult
 from qctrl.instruments import AtOnce, Fetched
 from qctrl.protocol import Run, SimOptions
 from qctrl.signal.duty import check_duty
@@ -40,7 +41,7 @@ def execute(spec: JobSpec, opened: Opened, execution: Execution, stall_slack_s: 
     playback = _Playback(spec, opened, execution, stall_slack_s)
     opened.driver.configure(spec.setup)
     execution.offer(playback.so_far)
-    works = tuple(playback.play(work) for work in spec.works)
+    works = tuple(result for alike in bundle(spec.works) for result in playback.play(alike))
     metadata: dict[str, Any] = {
         "started": started,
         "ended": _now(),
@@ -72,17 +73,17 @@ class _Playback:
         self._rep_delay_ticks = to_ticks(spec.rep_delay_s or 0.0, tick_s, what="rep_delay")
         self._done_shots = 0
         self._began_s = time.monotonic()
-        self._mergers: list[Merger] = []
+        self._begun: list[tuple[Bundle, Merger]] = []
 
     def so_far(self) -> tuple[WorkResult | None, ...]:
-        return tuple(merger.so_far() for merger in self._mergers)
+        return tuple(merger.so_far(rows) for work, merger in self._begun for rows in work.rows)
 
-    def play(self, work: Work) -> WorkResult:
+    def play(self, work: Bundle) -> list[WorkResult]:
         check_duty(work.program, self._spec.setup, self._rep_delay_ticks)
         program_hash = work.program.hash.hex()
         patch_hash = "" if work.patch is None else work.patch.hash.hex()
         merger = Merger(work)
-        self._mergers.append(merger)
+        self._begun.append((work, merger))
         for chunk in cut(work, self._spec.chunk_shots):
             run = Run(
                 run_id=uuid.uuid4().hex,
@@ -105,9 +106,9 @@ class _Playback:
             self._collect(run, merger, chunk, first, self._expected_s(work, chunk))
             merger.close(chunk, start_us, _now_us())
         self._done_shots += merger.done_shots
-        return merger.result()
+        return work.split(merger.result())
 
-    def _begin(self, work: Work, run: Run) -> Fetched | None:
+    def _begin(self, work: Bundle, run: Run) -> Fetched | None:
         """Start a run, with what it plays if it is the first of a work; return what came back at once."""
         if run.chunk == 0 and self._at_once is not None:
             return self._at_once.play(work.program, work.patch, run, _WAIT_S)
@@ -116,12 +117,14 @@ class _Playback:
         self._driver.start(run)
         return None
 
-    def _sim(self, work: Work) -> SimOptions | None:
+    def _sim(self, work: Bundle) -> SimOptions | None:
         if self.sim is None:
             return None
-        return msgspec.structs.replace(self.sim, pub_index=work.pub_index, pub_shots=work.shots)
+        return msgspec.structs.replace(
+            self.sim, pub_index=work.works[0].pub_index, pub_shots=work.shots, pubs=work.pubs
+        )
 
-    def _expected_s(self, work: Work, chunk: Chunk) -> float:
+    def _expected_s(self, work: Bundle, chunk: Chunk) -> float:
         shot_ticks = int(work.program.blocks["length_ticks"].sum()) + self._rep_delay_ticks
         return chunk.n_shots * chunk.n_bindings * to_seconds(shot_ticks, self._spec.setup.tick_s)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.primitives import BaseEstimatorV2, EstimatorPubLike
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
@@ -92,12 +93,13 @@ class EstimatorV2(Primitive[EstimatorOptions], BaseEstimatorV2):
         mitigation = self._mitigation(coerced)
         grouping = CommutingGroups(self._backend.target) if self._options.entangles() else None
         plans = [plan_pub(pub, mitigation, grouping) for pub in coerced]
+        values = flat_values(coerced)
         variants = [self._variants(index, pub) for index, pub in enumerate(coerced)]
         tasks = [
             task
-            for index, (pub, plan) in enumerate(zip(coerced, plans, strict=True))
+            for index, plan in enumerate(plans)
             for variant in variants[index]
-            for task in _tasks(index, pub, plan, variant)
+            for task in _tasks(index, values[index], plan, variant)
         ]
         twirling = self._options.twirling
         if self._options.correlates_readout():
@@ -113,7 +115,7 @@ class EstimatorV2(Primitive[EstimatorOptions], BaseEstimatorV2):
             factors = tuple(tuple(variant.factor for variant in each) for each in variants)
             zne = self._options.resilience.zne
             notes["zne"] = Zne(factors, zne.amplifier, zne.extrapolators).to_document()
-        return self._submit(RECIPE, coerced, tasks, twirling, notes)
+        return self._submit(RECIPE, coerced, values, tasks, twirling, notes)
 
     def _variants(self, index: int, pub: EstimatorPub) -> list[Amplified]:
         options = self._options.dynamical_decoupling.compile_options()
@@ -143,8 +145,7 @@ def _precision(index: int, pub: EstimatorPub) -> float:
     )
 
 
-def _tasks(index: int, pub: EstimatorPub, plan: Plan, variant: Amplified) -> list[Task]:
-    values = flat_values(pub)
+def _tasks(index: int, values: NDArray[np.float64], plan: Plan, variant: Amplified) -> list[Task]:
     return [
         Task(
             circuit=measured(variant.circuit, each.basis, each.gates),

@@ -241,8 +241,9 @@ class Job(BasePrimitiveJob[PrimitiveResult[Any], JobStatus]):
         """Return the time that the job took on the rack, in seconds; 0 before it is done."""
         if not self.done():
             return 0.0
-        spans = [work.spans for work in self._handle.result().works]
-        return float(sum(int((each["stop_us"] - each["start_us"]).sum()) for each in spans)) / 1e6
+        # Pubs that were played together share their spans.
+        spans = {span for work in self._handle.result().works for span in work.spans[["start_us", "stop_us"]].tolist()}
+        return sum(stop_us - start_us for start_us, stop_us in spans) / 1e6
 
     def logs(self) -> str:
         """Return what happened to the job, one line per event, with its time."""

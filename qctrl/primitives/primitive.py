@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
@@ -71,6 +73,7 @@ class Primitive(Generic[_Tree]):
         self,
         recipe: Recipe,
         pubs: Sequence[SamplerPub] | Sequence[EstimatorPub],
+        values: Sequence[NDArray[np.float64]],
         tasks: Sequence[Task],
         twirling: TwirlingOptions,
         notes: Mapping[str, Any],
@@ -81,7 +84,7 @@ class Primitive(Generic[_Tree]):
         spread, randomizations = randomizer.spread(tasks)
         compiler = partial(self._backend.compile, rep_delay_s=self._options.execution.rep_delay or 0.0)
         works, placements = build_works(spread, compiler, self._backend.structural_parameters)
-        blob = store(randomizations, encode_pubs(pubs))
+        blob = store(randomizations, encode_pubs(pubs, values))
         blob.document.update(notes)
         request = to_request(recipe.name, works, placements, blob, self._options)
         handle = submit(request, self._backend, self._session)

@@ -16,15 +16,27 @@ from qiskit.quantum_info import SparseObservable
 from qctrl.service import Blob, decode_circuits, encode_circuits
 
 
-def flat_values(pub: SamplerPub | EstimatorPub) -> NDArray[np.float64]:
-    """Return the values of a pub as ``(n_bindings, n_parameters)``, in the circuit's order."""
-    parameters = pub.circuit.parameters
-    values = pub.parameter_values.as_array(parameters)
-    return values.reshape(pub.parameter_values.size, len(parameters))
+def flat_values(pubs: Sequence[SamplerPub] | Sequence[EstimatorPub]) -> list[NDArray[np.float64]]:
+    """Return the values of each pub as ``(n_bindings, n_parameters)``, in the order of its circuit's parameters."""
+    circuits = {id(pub.circuit): pub.circuit for pub in pubs}
+    names = {key: tuple([each.name for each in circuit.parameters]) for key, circuit in circuits.items()}
+    return [_flat(pub.parameter_values, names[id(pub.circuit)]) for pub in pubs]
 
 
-def encode_pubs(pubs: Sequence[SamplerPub] | Sequence[EstimatorPub]) -> Blob:
-    """Return pubs as a document and arrays; a circuit that several pubs share is stored once."""
+def _flat(values: BindingsArray, names: tuple[str, ...]) -> NDArray[np.float64]:
+    # What was given as one array stands under the names of all parameters at once.
+    known = values.data.get(names)
+    whole = values.as_array(names) if known is None else np.asarray(known, dtype=np.float64)
+    return whole.reshape(values.size, len(names))
+
+
+def encode_pubs(pubs: Sequence[SamplerPub] | Sequence[EstimatorPub], values: Sequence[NDArray[np.float64]]) -> Blob:
+    """Return pubs as a document and arrays; a circuit that several pubs share is stored once.
+
+    Args:
+        pubs: The pubs.
+        values: What :func:`flat_values` says of them.
+    """
     places: dict[int, int] = {}
     circuits: list[QuantumCircuit] = []
     rows: list[dict[str, Any]] = []
@@ -39,7 +51,7 @@ def encode_pubs(pubs: Sequence[SamplerPub] | Sequence[EstimatorPub]) -> Blob:
         else:
             row["precision"] = pub.precision
             row["observables"] = _encode_observables(pub.observables)
-        arrays[f"values{index}"] = flat_values(pub)
+        arrays[f"values{index}"] = values[index]
         rows.append(row)
     arrays["circuits"] = encode_circuits(circuits)
     return Blob({"pubs": rows}, arrays)

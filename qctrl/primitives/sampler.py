@@ -78,14 +78,15 @@ class SamplerV2(Primitive[SamplerOptions], BaseSamplerV2):
         self._check_open()
         default = self._options.shots() if shots is None else shots
         coerced = [SamplerPub.coerce(pub, default) for pub in pubs]
-        for index, pub in enumerate(coerced):
-            self._validate(index, pub)
+        for index, (pub, registers) in enumerate(zip(coerced, _registers(coerced), strict=True)):
+            self._validate(index, pub, registers)
         execution = self._options.execution
         compile_options = self._options.dynamical_decoupling.compile_options()
+        values = flat_values(coerced)
         tasks = [
             Task(
                 circuit=pub.circuit,
-                values=flat_values(pub),
+                values=values[index],
                 shots=int(pub.shots or default),
                 capture_mode=_CAPTURE_MODE[execution.meas_type],
                 pub_index=index,
@@ -93,9 +94,9 @@ class SamplerV2(Primitive[SamplerOptions], BaseSamplerV2):
             )
             for index, pub in enumerate(coerced)
         ]
-        return self._submit(RECIPE, coerced, tasks, self._options.twirling, {})
+        return self._submit(RECIPE, coerced, values, tasks, self._options.twirling, {})
 
-    def _validate(self, index: int, pub: SamplerPub) -> None:
+    def _validate(self, index: int, pub: SamplerPub, registers: Sequence[Register]) -> None:
         if not pub.circuit.cregs:
             warnings.warn(
                 f"The {index}-th pub's circuit has no output classical registers and so the result "
@@ -103,7 +104,6 @@ class SamplerV2(Primitive[SamplerOptions], BaseSamplerV2):
                 UserWarning,
                 stacklevel=3,
             )
-        registers = _registers(pub)
         self._options.twirling.check(index, pub.shots or 0)
         if self._options.twirling.enable_measure and self._options.execution.meas_type != "classified":
             raise ValueError(
@@ -118,9 +118,14 @@ class SamplerV2(Primitive[SamplerOptions], BaseSamplerV2):
             self._backend.check(pub.circuit)
 
 
-def _registers(pub: SamplerPub) -> list[Register]:
-    circuit = pub.circuit
-    return [(register.name, tuple(circuit.find_bit(bit).index for bit in register)) for register in circuit.cregs]
+def _registers(pubs: Sequence[SamplerPub]) -> list[list[Register]]:
+    """Return the registers of each pub; pubs of one circuit share them."""
+    circuits = {id(pub.circuit): pub.circuit for pub in pubs}
+    found: dict[int, list[Register]] = {
+        key: [(register.name, tuple(circuit.find_bit(bit).index for bit in register)) for register in circuit.cregs]
+        for key, circuit in circuits.items()
+    }
+    return [found[id(pub.circuit)] for pub in pubs]
 
 
 def _check_points_names(registers: Sequence[Register]) -> None:
@@ -150,8 +155,10 @@ def pub_results(
     meas_type = blob.document["options"]["execution"]["meas_type"]
     parts = gather(len(pubs), _placements(blob), works)
     return [
-        None if part is None else _pub_result(pub, randomization.merged(part), meas_type)
-        for pub, part, randomization in zip(pubs, parts, restore(blob, len(pubs)), strict=True)
+        None if part is None else _pub_result(pub, registers, randomization.merged(part), meas_type)
+        for pub, registers, part, randomization in zip(
+            pubs, _registers(pubs), parts, restore(blob, len(pubs)), strict=True
+        )
     ]
 
 
@@ -159,38 +166,38 @@ def _placements(blob: Blob) -> list[Placement]:
     return [Placement.from_document(each) for each in blob.document["placements"]]
 
 
-def _pub_result(pub: SamplerPub, part: TaskResult, meas_type: str) -> SamplerPubResult:
+def _pub_result(pub: SamplerPub, registers: Sequence[Register], part: TaskResult, meas_type: str) -> SamplerPubResult:
     shots = pub.shots if part.bits is None else part.bits.shape[1]
     # Exactly the keys of Qiskit, whose own tests compare for equality.
     return SamplerPubResult(
-        _data(pub, part, meas_type), metadata={"shots": shots, "circuit_metadata": pub.circuit.metadata}
+        _data(pub, registers, part, meas_type), metadata={"shots": shots, "circuit_metadata": pub.circuit.metadata}
     )
 
 
-def _data(pub: SamplerPub, part: TaskResult, meas_type: str) -> DataBin:
+def _data(pub: SamplerPub, registers: Sequence[Register], part: TaskResult, meas_type: str) -> DataBin:
     if meas_type == "classified":
-        return _classified(pub, part)
-    points = _kerneled(pub, part, averaged=meas_type == "avg_kerneled")
+        return _classified(pub, registers, part)
+    points = _kerneled(pub, registers, part, averaged=meas_type == "avg_kerneled")
     if meas_type != "classified+kerneled":
         return points
-    both = {**_classified(pub, part), **{name + _POINTS: values for name, values in points.items()}}
+    both = {**_classified(pub, registers, part), **{name + _POINTS: values for name, values in points.items()}}
     return DataBin(shape=pub.parameter_values.shape, **both)
 
 
-def _classified(pub: SamplerPub, part: TaskResult) -> DataBin:
+def _classified(pub: SamplerPub, registers: Sequence[Register], part: TaskResult) -> DataBin:
     shape = pub.parameter_values.shape
     n_bytes = -(-pub.circuit.num_clbits // 8)
     bits = np.empty((0, pub.shots or 0, n_bytes), dtype=np.uint8) if part.bits is None else part.bits
-    return to_data_bin(bits, _registers(pub), shape)
+    return to_data_bin(bits, registers, shape)
 
 
-def _kerneled(pub: SamplerPub, part: TaskResult, *, averaged: bool) -> DataBin:
+def _kerneled(pub: SamplerPub, registers: Sequence[Register], part: TaskResult, *, averaged: bool) -> DataBin:
     shape = pub.parameter_values.shape
     if part.iq is None:
         n_bindings = pub.parameter_values.size
         empty = np.empty((n_bindings, 0) if averaged else (n_bindings, pub.shots or 0, 0), dtype=np.complex64)
-        return to_kerneled_bin(empty, _registers(pub), shape, {})
-    return to_kerneled_bin(part.iq, _registers(pub), shape, part.columns)
+        return to_kerneled_bin(empty, registers, shape, {})
+    return to_kerneled_bin(part.iq, registers, shape, part.columns)
 
 
 RECIPE: Final = Recipe("sampler", assemble, pub_results, decode_sampler_pubs)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from qctrl.compiler import DEFAULT, CompiledProgram, CompileOptions
-from qctrl.errors import ResourceError
+from qctrl.errors import CompileError, ResourceError
 from qctrl.execution import Work, WorkResult
 from qctrl.primitives.structure import split_by_structure
-from qctrl.protocol import CaptureMode
+from qctrl.protocol import CaptureMode, Patch
 from qctrl.readout import last_captures
 
 MAX_SHOTS = 10_000_000
@@ -84,30 +84,78 @@ def build_works(
     Raises:
         CompileError: A circuit or its values cannot be compiled.
     """
-    # The circuits are kept beside their programs: the id of a dropped one could be given again.
-    programs: dict[tuple[int, CompileOptions], tuple[QuantumCircuit, CompiledProgram]] = {}
-    works: list[Work] = []
-    placements: list[Placement] = []
-    for index, task in enumerate(tasks):
-        if task.shots > MAX_SHOTS:
-            raise ResourceError(f"{task.shots} shots per binding, the limit is {MAX_SHOTS}; use several jobs")
-        named = structural_parameters(task.circuit) if task.circuit.num_parameters and len(task.values) else ()
-        for circuit, values, rows in split_by_structure(task.circuit, task.values, named):
-            key = (id(circuit), task.options)
-            if key not in programs:
-                programs[key] = (circuit, compile_circuit(circuit, task.options))
-            program = programs[key][1]
-            works.append(
-                Work(
-                    program=program.program,
-                    patch=program.bind(values) if values.shape != (1, 0) else None,
-                    shots=task.shots,
-                    capture_mode=task.capture_mode,
-                    pub_index=task.pub_index,
-                )
-            )
-            placements.append(Placement(index, tuple(rows), last_captures(program.program.captures)))
-    return tuple(works), tuple(placements)
+    compiled = _Compiled(compile_circuit)
+    parts = [
+        _Part(index, task, compiled.of(circuit, task.options), values, tuple(rows))
+        for index, task in enumerate(tasks)
+        for circuit, values, rows in _split(task, structural_parameters)
+    ]
+    patches = _bind(parts)
+    works = [
+        Work(part.program.program, patch, part.task.shots, part.task.capture_mode, part.task.pub_index)
+        for part, patch in zip(parts, patches, strict=True)
+    ]
+    columns = {id(part.program): part.program.program.captures for part in parts}
+    last = {key: last_captures(captures) for key, captures in columns.items()}
+    return tuple(works), tuple(Placement(part.index, part.rows, last[id(part.program)]) for part in parts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """The bindings of a task that one program plays."""
+
+    index: int
+    task: Task
+    program: CompiledProgram
+    values: NDArray[np.float64]
+    rows: tuple[int, ...]
+
+
+class _Compiled:
+    """The programs of a job, each circuit compiled once for equal options."""
+
+    def __init__(self, compile_circuit: Callable[[QuantumCircuit, CompileOptions], CompiledProgram]) -> None:
+        self._compile = compile_circuit
+        # The circuits are kept beside their programs: the id of a dropped one could be given again.
+        self._programs: dict[tuple[int, CompileOptions], tuple[QuantumCircuit, CompiledProgram]] = {}
+
+    def of(self, circuit: QuantumCircuit, options: CompileOptions) -> CompiledProgram:
+        key = (id(circuit), options)
+        if key not in self._programs:
+            self._programs[key] = (circuit, self._compile(circuit, options))
+        return self._programs[key][1]
+
+
+def _split(
+    task: Task, structural_parameters: Callable[[QuantumCircuit], Collection[Any]]
+) -> list[tuple[QuantumCircuit, NDArray[np.float64], list[int]]]:
+    if task.shots > MAX_SHOTS:
+        raise ResourceError(f"{task.shots} shots per binding, the limit is {MAX_SHOTS}; use several jobs")
+    named = structural_parameters(task.circuit) if task.circuit.num_parameters and len(task.values) else ()
+    return split_by_structure(task.circuit, task.values, named)
+
+
+def _bind(parts: Sequence[_Part]) -> list[Patch | None]:
+    """Return the words of each part; those of one program are bound at once, which costs little more than one part."""
+    patches: list[Patch | None] = [None] * len(parts)
+    alike: dict[int, list[int]] = {}
+    for number, part in enumerate(parts):
+        if part.values.shape != (1, 0):
+            alike.setdefault(id(part.program), []).append(number)
+    for numbers in alike.values():
+        program = parts[numbers[0]].program
+        try:
+            words = program.bind(np.concatenate([parts[number].values for number in numbers])).words
+        except CompileError:
+            # Which binding of which pub is wrong, only binding part by part can say.
+            for number in numbers:
+                program.bind(parts[number].values)
+            raise
+        end = 0
+        for number in numbers:
+            first, end = end, end + len(parts[number].values)
+            patches[number] = Patch(program.hash, words[first:end])
+    return patches
 
 
 def gather(

@@ -34,6 +34,8 @@ class SimOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Simulated time of day, for slow drift."""
     pub_index: int = 0
     """Place of the pub in its job, so that equal pubs draw different numbers."""
+    pubs: tuple[tuple[int, int], ...] = ()
+    """Where the patch holds several pubs: of each, in their order, place in the job and number of bindings."""
     without: tuple[NoiseKind, ...] = ()
     """Kinds of noise that are switched off one by one."""
     mode: Mode = "auto"
@@ -113,5 +115,6 @@ def _sim_checks(sim: SimOptions) -> tuple[tuple[bool, str], ...]:
         (sim.levels in (2, 3, 4, "auto"), f"levels is {sim.levels}; it must be 2, 3, 4 or auto"),
         (sim.memory_mib >= 1, f"memory_mib is {sim.memory_mib}; it must be 1 or more"),
         (min(sim.pub_shots, sim.pub_index, sim.seed or 0) >= 0, "pub_shots, pub_index or seed is negative"),
+        (min((min(pub) for pub in sim.pubs), default=0) >= 0, "a number in pubs is negative"),
         (0 <= sim.time_s < math.inf, f"time_s is {sim.time_s}; it must be 0 or more"),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -60,14 +62,19 @@ def to_bit_array(bits: NDArray[np.uint8], clbits: Sequence[int], shape: tuple[in
         ProtocolError: ``bits`` is too narrow for ``clbits`` or does not fit ``shape``.
     """
     n_bindings, shots, n_bytes = bits.shape
-    if n_bindings != int(np.prod(shape, dtype=np.int64)):
+    if n_bindings != math.prod(shape):
         raise ProtocolError(f"results hold {n_bindings} bindings, the pub's shape {shape} needs another number")
     if clbits and max(clbits) >= 8 * n_bytes:
         raise ProtocolError(f"results hold {8 * n_bytes} bits per shot, classical bit {max(clbits)} is not there")
     packed = np.zeros((n_bindings * shots, -(-len(clbits) // 8)), dtype=np.uint8)
     rows = np.ascontiguousarray(bits).reshape(n_bindings * shots, n_bytes)
-    _kernels.pack_register(rows, bit_moves(clbits), packed)
+    _kernels.pack_register(rows, _moves(tuple(clbits)), packed)
     return BitArray(packed.reshape(*shape, shots, packed.shape[1]), len(clbits))
+
+
+@lru_cache(maxsize=256)
+def _moves(clbits: tuple[int, ...]) -> NDArray[np.int64]:
+    return bit_moves(clbits)
 
 
 def bit_moves(clbits: Sequence[int]) -> NDArray[np.int64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qctrl.errors import JobError
-from qctrl.execution import JobSpec, Work
+from qctrl.execution import JobSpec, Work, bundle
 from qctrl.protocol import Patch, Program, Setup, SimOptions
 from qctrl.service.blob import Blob
 
@@ -17,21 +19,30 @@ _KEY: Final = "spec"
 
 
 def encode_spec(spec: JobSpec) -> tuple[dict[str, Any], dict[str, NDArray[np.uint8]]]:
-    """Return a spec as part of a blob's document and of its arrays; equal programs and patches are kept once."""
+    """Return a spec as part of a blob's document and of its arrays.
+
+    Equal programs are kept once, and the words of works that are played together as one patch.
+    """
     packed = _Packed()
-    document = {
-        "device": spec.device,
-        "setup": packed.place(spec.setup.hash, spec.setup),
-        "works": [
+    rows: list[dict[str, Any]] = []
+    for alike in bundle(spec.works):
+        program = packed.place(alike.program.hash, alike.program)
+        patch = None if alike.patch is None else packed.place(alike.patch.hash, alike.patch)
+        rows += [
             {
-                "program": packed.place(work.program.hash, work.program),
-                "patch": None if work.patch is None else packed.place(work.patch.hash, work.patch),
+                "program": program,
+                "patch": patch,
+                "bindings": [bindings.start, bindings.stop],
                 "shots": work.shots,
                 "capture_mode": work.capture_mode,
                 "pub_index": work.pub_index,
             }
-            for work in spec.works
-        ],
+            for work, bindings in zip(alike.works, alike.rows, strict=True)
+        ]
+    document = {
+        "device": spec.device,
+        "setup": packed.place(spec.setup.hash, spec.setup),
+        "works": rows,
         "sim": None if spec.sim is None else msgspec.to_builtins(spec.sim),
         "chunk_shots": spec.chunk_shots,
         "rep_delay_s": spec.rep_delay_s,
@@ -51,17 +62,24 @@ def decode_spec(blob: Blob, job_id: str) -> JobSpec:
         raise JobError(f"job {job_id} was stored without its programs, by release 0.1.0", job_id=job_id)
     document, data = blob.document[_KEY], blob.arrays[_KEY].tobytes()
 
-    def part(place: list[int]) -> bytes:
+    def part(place: Sequence[int]) -> bytes:
         return data[place[0] : place[0] + place[1]]
 
-    programs: dict[int, Program] = {}
+    @cache
+    def program(place: tuple[int, int]) -> Program:
+        return Program.from_bytes(part(place))
+
+    @cache
+    def patch(place: tuple[int, int]) -> Patch:
+        return Patch.from_bytes(part(place))
+
     works: list[Work] = []
     for row in document["works"]:
-        place = row["program"]
-        if place[0] not in programs:
-            programs[place[0]] = Program.from_bytes(part(place))
-        patch = None if row["patch"] is None else Patch.from_bytes(part(row["patch"]))
-        works.append(Work(programs[place[0]], patch, row["shots"], row["capture_mode"], row["pub_index"]))
+        whole = None if row["patch"] is None else patch(tuple(row["patch"]))
+        # Release 0.1 kept the words of each work by themselves.
+        mine = slice(*row["bindings"]) if "bindings" in row else slice(None)
+        words = None if whole is None else Patch(whole.program_hash, whole.words[mine])
+        works.append(Work(program(tuple(row["program"])), words, row["shots"], row["capture_mode"], row["pub_index"]))
     return JobSpec(
         job_id=job_id,
         device=document["device"],

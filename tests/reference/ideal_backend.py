@@ -26,7 +26,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class _Recorded:
-    """A compiled program that remembers which values its patches carry."""
+    """A compiled program that remembers which values its words stand for."""
 
     def __init__(self, compiled, values):
         self._compiled = compiled
@@ -37,7 +37,10 @@ class _Recorded:
 
     def bind(self, values):
         patch = self._compiled.bind(values)
-        self._values[patch.hash] = np.asarray(values, dtype=float).reshape(len(patch.words), -1)
+        for words, point in zip(
+            patch.words, np.asarray(values, dtype=float).reshape(len(patch.words), -1), strict=True
+        ):
+            self._values[patch.program_hash, words.tobytes()] = point
         return patch
 
 
@@ -87,7 +90,7 @@ class IdealRunner:
 
     def _work(self, work, sim):
         circuit = self.circuits[work.program.hash]
-        points = np.empty((1, 0)) if work.patch is None else self.values[work.patch.hash]
+        points = [np.empty(0)] if work.patch is None else self._points(work.patch)
         words = np.array(
             [self._point(circuit, point, work, sim, number) for number, point in enumerate(points)], dtype=object
         )
@@ -99,6 +102,9 @@ class IdealRunner:
             _misread(bits, self.misread_as, np.random.default_rng(sim.seed))
         bits.setflags(write=False)  # as results from the wire are
         return WorkResult(bits=bits, iq=_clouds(work, bits), statistics={"shots": work.shots})
+
+    def _points(self, patch):
+        return [self.values[patch.program_hash, words.tobytes()] for words in patch.words]
 
     def _point(self, circuit, point, work, sim, number):
         bound = circuit.assign_parameters(point.tolist()) if len(point) else circuit
