@@ -26,7 +26,6 @@ _LIBRARIES: Final = (
     "ruamel.yaml",
     "pydantic",
     "msgspec",
-    "sqlalchemy",
 )
 _MIN_PYTHON: Final = (3, 11)
 

@@ -1,26 +1,23 @@
-"""Jobs in a local SQLite file, through SQLAlchemy Core."""
+"""Jobs in a local SQLite file."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qctrl.errors import JobError, JobNotFoundError
-from qctrl.service import _tables, owner
+from qctrl.service import _schema, owner
 from qctrl.service.record import JobFilter, JobRecord, Stage, Submission
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, RowMapping, Select
-
 _BUSY_TIMEOUT_S = 10.0
-_SCHEMA_VERSION = 4
 _ALL = JobFilter()
+_ONE = "SELECT * FROM jobs WHERE id = ?"
 _UNSETTLED = JobFilter(stages=(Stage.QUEUED, Stage.RUNNING))
 
 
@@ -45,6 +42,7 @@ class JobStore:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = default_path() if path is None else path
+        self._idle: list[sqlite3.Connection] = []
 
     @property
     def path(self) -> Path:
@@ -65,7 +63,7 @@ class JobStore:
             "status": Stage.QUEUED.value,
             "device": submission.device,
             "primitive": submission.primitive,
-            "tags": _tables.encode_tags(submission.tags),
+            "tags": _schema.encode_tags(submission.tags),
             "calibration_id": submission.calibration_id,
             "owner": owner.this_process(),
             "error_code": "",
@@ -73,7 +71,8 @@ class JobStore:
             "session": submission.session,
         }
         with self._transaction(submission.job_id) as connection:
-            connection.execute(_tables.jobs().insert().values(row))
+            columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+            connection.execute(f"INSERT INTO jobs ({columns}) VALUES ({values})", row)  # noqa: S608 (our own names)
             _keep_blob(connection, submission.job_id, "spec", submission.spec)
             if submission.calibration_text:
                 _keep_calibration(connection, submission, now)
@@ -85,18 +84,16 @@ class JobStore:
         Args:
             calibration_hash: Its content hash, in hex.
         """
-        table = _tables.calibrations()
+        query = "SELECT text FROM calibrations WHERE hash = ? LIMIT 1"
         with self._transaction("", reads=True) as connection:
-            query = table.select().where(table.c.hash == calibration_hash).limit(1)
-            row = connection.execute(query).mappings().one_or_none()
+            row = connection.execute(query, (calibration_hash,)).fetchone()
         return None if row is None else row["text"]
 
     def calibration_at(self, device: str, time: datetime) -> str | None:
         """Return the calibration that the jobs of a device ran with at a time, as YAML; ``None`` before the first."""
-        table = _tables.calibrations()
-        query = table.select().where(table.c.device == device, table.c.since <= _stored(time))
+        query = "SELECT text FROM calibrations WHERE device = ? AND since <= ? ORDER BY serial DESC LIMIT 1"
         with self._transaction("", reads=True) as connection:
-            row = connection.execute(query.order_by(table.c.serial.desc()).limit(1)).mappings().one_or_none()
+            row = connection.execute(query, (device, _stored(time))).fetchone()
         return None if row is None else row["text"]
 
     def mark_running(self, job_id: str) -> None:
@@ -128,9 +125,8 @@ class JobStore:
             JobNotFoundError: No such job is stored in this file.
             JobError: The file cannot be read.
         """
-        table, blobs = _tables.jobs(), _tables.blobs()
         with self._transaction(job_id) as connection:
-            row = connection.execute(table.select().where(table.c.id == job_id)).mappings().one_or_none()
+            row = connection.execute(_ONE, (job_id,)).fetchone()
             if row is None:
                 raise JobNotFoundError(
                     f"no job {job_id} in {self._path}; service.jobs() lists what is stored", job_id=job_id
@@ -138,15 +134,14 @@ class JobStore:
             record = self._settled(connection, row)
             if light:
                 return record
-            found = connection.execute(blobs.select().where(blobs.c.job == job_id)).mappings()
+            found = connection.execute("SELECT kind, data FROM blobs WHERE job = ?", (job_id,))
             kept: dict[str, bytes] = {each["kind"]: each["data"] for each in found}
         return replace(record, spec=kept.get("spec", b""), result=kept.get("result"))
 
     def ask_to_cancel(self, job_id: str) -> bool:
         """Ask the process that runs a job to cancel it; return False if the job has ended already."""
-        table = _tables.jobs()
         with self._transaction(job_id) as connection:
-            row = connection.execute(table.select().where(table.c.id == job_id)).mappings().one()
+            row = connection.execute(_ONE, (job_id,)).fetchone()
             if self._settled(connection, row).stage.final:
                 return False
             _change(connection, job_id, cancel_asked=1)
@@ -154,16 +149,13 @@ class JobStore:
 
     def is_cancel_asked(self, job_id: str) -> bool:
         """Return whether some process asked for the end of a job."""
-        from sqlalchemy import select
-
-        table = _tables.jobs()
         with self._transaction(job_id, reads=True) as connection:
-            asked = connection.execute(select(table.c.cancel_asked).where(table.c.id == job_id)).scalar_one_or_none()
-        return bool(asked)
+            row = connection.execute("SELECT cancel_asked FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return row is not None and bool(row["cancel_asked"])
 
     def retag(self, job_id: str, tags: Sequence[str]) -> None:
         """Replace the tags of a job."""
-        self._update(job_id, tags=_tables.encode_tags(tags))
+        self._update(job_id, tags=_schema.encode_tags(tags))
 
     def delete(self, job_id: str) -> None:
         """Forget a job that has ended.
@@ -174,10 +166,9 @@ class JobStore:
         """
         if not self.get(job_id).stage.final:
             raise JobError(f"job {job_id} has not ended; cancel it first", job_id=job_id)
-        table, blobs = _tables.jobs(), _tables.blobs()
         with self._transaction(job_id) as connection:
-            connection.execute(table.delete().where(table.c.id == job_id))
-            connection.execute(blobs.delete().where(blobs.c.job == job_id))
+            connection.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+            connection.execute("DELETE FROM blobs WHERE job = ?", (job_id,))
 
     def list(
         self, wanted: JobFilter = _ALL, *, limit: int | None = 10, skip: int = 0, descending: bool = True
@@ -190,34 +181,28 @@ class JobStore:
             skip: Leave out so many first.
             descending: Newest first; else oldest first.
         """
-        query = _filtered(wanted, descending=descending).limit(limit).offset(skip)
+        query, values = _filtered(wanted, descending=descending)
         with self._transaction("") as connection:
             # A stage that the query asks for must be true before it is asked.
-            for row in connection.execute(_filtered(_UNSETTLED, descending=True)).mappings().all():
+            for row in connection.execute(*_filtered(_UNSETTLED, descending=True)).fetchall():
                 self._settled(connection, row)
-            return [
-                _record({str(name): value for name, value in row.items()})
-                for row in connection.execute(query).mappings()
-            ]
+            page = (*values, -1 if limit is None else limit, skip)
+            return [_record(dict(row)) for row in connection.execute(f"{query} LIMIT ? OFFSET ?", page)]
 
     def close(self) -> None:
         """Release the file."""
-        if "_engine" in self.__dict__:
-            self._engine.dispose()
-            del self.__dict__["_engine"]
+        while self._idle:
+            self._idle.pop().close()
 
-    def _settled(self, connection: Connection, row: RowMapping) -> JobRecord:
+    def _settled(self, connection: sqlite3.Connection, row: sqlite3.Row) -> JobRecord:
         """Return the record, after marking it interrupted if its process is gone."""
-        values: dict[str, Any] = {str(name): value for name, value in row.items()}
+        values: dict[str, Any] = dict(row)
         if not Stage(values["status"]).final and not owner.is_alive(values["owner"]):
             values["status"] = Stage.INTERRUPTED.value
             values["error"] = "the process that ran this job ended before the job did; submit it again"
             values["error_code"] = "QC-JOB-INTERRUPTED"
-            table = _tables.jobs()
             connection.execute(
-                table.update()
-                .where(table.c.id == values["id"])
-                .values({key: values[key] for key in ("status", "error", "error_code")})
+                "UPDATE jobs SET status = :status, error = :error, error_code = :error_code WHERE id = :id", values
             )
         return _record(values)
 
@@ -226,30 +211,30 @@ class JobStore:
             _change(connection, job_id, **values)
 
     @contextmanager
-    def _transaction(self, job_id: str, *, reads: bool = False) -> Generator[Connection]:
-        from sqlalchemy.exc import SQLAlchemyError
-
+    def _transaction(self, job_id: str, *, reads: bool = False) -> Generator[sqlite3.Connection]:
         try:
-            with self._engine.execution_options(**{_tables.READS: reads}).begin() as connection:
+            connection = self._taken()
+            try:
+                # Who may write takes the lock at once: a later upgrade of a read lock would fail without waiting.
+                connection.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
                 yield connection
-        except SQLAlchemyError as error:
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.rollback()
+                self._idle.append(connection)
+        except (OSError, sqlite3.Error) as error:
             raise self._explained(error, job_id) from error
 
-    @cached_property
-    def _engine(self) -> Engine:
-        import sqlite3
-
-        from sqlalchemy.exc import SQLAlchemyError
-
+    def _taken(self) -> sqlite3.Connection:
+        """Return a connection that no other thread uses."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-            return _tables.open_engine(self._path, _BUSY_TIMEOUT_S, _SCHEMA_VERSION)
-        except (OSError, SQLAlchemyError, sqlite3.Error) as error:
-            raise self._explained(error, "") from error
+            return self._idle.pop()
+        except IndexError:
+            return _schema.open_connection(self._path, _BUSY_TIMEOUT_S)
 
     def _explained(self, error: Exception, job_id: str) -> JobError:
-        text = str(getattr(error, "orig", None) or error)
+        text = str(error)
         remedies = {
             "not a database": "the file is damaged; move it away and keep it, a new one is made",
             "malformed": "the file is damaged; move it away and keep it, a new one is made",
@@ -264,53 +249,46 @@ class JobStore:
         return JobError(f"job store {self._path}: {text}; {remedy}", job_id=job_id)
 
 
-def _change(connection: Connection, job_id: str, **values: Any) -> None:
-    table = _tables.jobs()
-    connection.execute(table.update().where(table.c.id == job_id).values(updated=_now().isoformat(), **values))
+def _change(connection: sqlite3.Connection, job_id: str, **values: Any) -> None:
+    changes = ", ".join(f"{name} = :{name}" for name in values)
+    query = f"UPDATE jobs SET updated = :updated, {changes} WHERE id = :id"  # noqa: S608 (our own names)
+    connection.execute(query, {"id": job_id, "updated": _now().isoformat(), **values})
 
 
-def _keep_blob(connection: Connection, job_id: str, kind: str, data: bytes) -> None:
+def _keep_blob(connection: sqlite3.Connection, job_id: str, kind: str, data: bytes) -> None:
     # Committing an end again changes nothing.
-    insert = _tables.blobs().insert().prefix_with("OR REPLACE")
-    connection.execute(insert.values(job=job_id, kind=kind, data=data))
+    connection.execute("INSERT OR REPLACE INTO blobs (job, kind, data) VALUES (?, ?, ?)", (job_id, kind, data))
 
 
-def _keep_calibration(connection: Connection, submission: Submission, now: datetime) -> None:
+def _keep_calibration(connection: sqlite3.Connection, submission: Submission, now: datetime) -> None:
     """Add a row if the device's jobs ran with another calibration until now."""
-    from sqlalchemy import select
-
-    table = _tables.calibrations()
-    last = select(table.c.hash).where(table.c.device == submission.device).order_by(table.c.serial.desc()).limit(1)
-    if connection.execute(last).scalar_one_or_none() != submission.calibration_hash:
-        row = {
-            "device": submission.device,
-            "since": now.isoformat(),
-            "hash": submission.calibration_hash,
-            "text": submission.calibration_text,
-        }
-        connection.execute(table.insert().values(row))
+    last = "SELECT hash FROM calibrations WHERE device = ? ORDER BY serial DESC LIMIT 1"
+    row = connection.execute(last, (submission.device,)).fetchone()
+    if row is None or row["hash"] != submission.calibration_hash:
+        connection.execute(
+            "INSERT INTO calibrations (device, since, hash, text) VALUES (?, ?, ?, ?)",
+            (submission.device, now.isoformat(), submission.calibration_hash, submission.calibration_text),
+        )
 
 
-def _filtered(wanted: JobFilter, *, descending: bool) -> Select[Any]:
-    from sqlalchemy import select
-
-    table = _tables.jobs()
-    order = (table.c.created, table.c.serial)
-    query = select(table).order_by(*((column.desc() for column in order) if descending else order))
-    for tag in wanted.tags:
-        query = query.where(table.c.tags.contains(_tables.encode_tag(tag), autoescape=True))
+def _filtered(wanted: JobFilter, *, descending: bool) -> tuple[str, list[Any]]:
+    """Return the query for the jobs that are wanted, and its values."""
+    conditions: list[tuple[str, Sequence[Any]]] = [
+        ("instr(tags, ?) > 0", (_schema.encode_tag(tag),)) for tag in wanted.tags
+    ]
     if wanted.stages is not None:
-        query = query.where(table.c.status.in_([stage.value for stage in wanted.stages]))
-    for column, value in ((table.c.device, wanted.device), (table.c.primitive, wanted.primitive)):
-        if value is not None:
-            query = query.where(column == value)
-    if wanted.session is not None:
-        query = query.where(table.c.session == wanted.session)
+        places = ", ".join("?" for _ in wanted.stages)
+        conditions.append((f"status IN ({places})", [stage.value for stage in wanted.stages]))
+    equal = {"device": wanted.device, "primitive": wanted.primitive, "session": wanted.session}
+    conditions += [(f"{column} = ?", (value,)) for column, value in equal.items() if value is not None]
     if wanted.after is not None:
-        query = query.where(table.c.created > _stored(wanted.after))
+        conditions.append(("created > ?", (_stored(wanted.after),)))
     if wanted.before is not None:
-        query = query.where(table.c.created < _stored(wanted.before))
-    return query
+        conditions.append(("created < ?", (_stored(wanted.before),)))
+    where = " AND ".join(text for text, _ in conditions) or "1"
+    order = "DESC" if descending else "ASC"
+    query = f"SELECT * FROM jobs WHERE {where} ORDER BY created {order}, serial {order}"  # noqa: S608 (our own words)
+    return query, [value for _, values in conditions for value in values]
 
 
 def _stored(time: datetime) -> str:
@@ -325,7 +303,7 @@ def _record(values: dict[str, Any]) -> JobRecord:
         stage=Stage(values["status"]),
         device=values["device"],
         primitive=values["primitive"],
-        tags=_tables.decode_tags(values["tags"]),
+        tags=_schema.decode_tags(values["tags"]),
         calibration_id=values["calibration_id"],
         spec=b"",
         result=None,

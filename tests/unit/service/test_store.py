@@ -101,7 +101,7 @@ def test_a_file_of_the_first_schema_is_brought_up_to_date(store):
     store.add(submission("a"))
     store.finish("a", b"result")
     store.add(submission("waiting"))
-    with store._engine.begin() as connection:
+    with store._transaction("") as connection:
         for statement in (
             "ALTER TABLE jobs ADD COLUMN spec BLOB NOT NULL DEFAULT 'spec'",
             "ALTER TABLE jobs ADD COLUMN result BLOB",
@@ -111,7 +111,7 @@ def test_a_file_of_the_first_schema_is_brought_up_to_date(store):
             "DROP TABLE blobs",
             "PRAGMA user_version = 1",
         ):
-            connection.exec_driver_sql(statement)
+            connection.execute(statement)
     store.close()
     again = JobStore(store.path)
     assert again.get("a").session == ""
@@ -201,8 +201,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 def test_a_full_disk_is_named(tmp_path):
     store = JobStore(tmp_path / "jobs.sqlite")
     store.add(submission("a"))
-    with store._engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA max_page_count = 10")
+    with store._transaction("", reads=True) as connection:
+        connection.execute("PRAGMA max_page_count = 10")
     with pytest.raises(JobError, match="full; free some disk space"):
         store.finish("a", bytes(1 << 20))
     store.close()
