@@ -45,9 +45,9 @@ class JobWishes(TypedDict, total=False):
     session_id: str | None
     """Only jobs of this session or batch."""
     created_after: datetime | None
-    """Only jobs submitted after this time, which must name its time zone."""
+    """Only jobs submitted after this time; one without a zone is local."""
     created_before: datetime | None
-    """Only jobs submitted before this time, which must name its time zone."""
+    """Only jobs submitted before this time; one without a zone is local."""
 
 
 def grants(backend: Backend, wishes: DeviceWishes) -> bool:
@@ -70,16 +70,13 @@ def to_filter(wishes: JobWishes) -> JobFilter:
 
     Raises:
         TypeError: There is no such wish.
-        ValueError: There is no such status or primitive, or a time has no zone.
+        ValueError: There is no such status or primitive.
     """
     _check_names(wishes, JobWishes, "jobs")
     program_id = wishes.get("program_id")
     if program_id is not None and program_id not in _PRIMITIVES:
         raise ValueError(f"program_id is {program_id!r}; it must be one of {', '.join(_PRIMITIVES)}")
     after, before = wishes.get("created_after"), wishes.get("created_before")
-    for name, time in (("created_after", after), ("created_before", before)):
-        if time is not None and time.utcoffset() is None:
-            raise ValueError(f"{name} is {time.isoformat()}, without a time zone; use datetime.now(UTC) and the like")
     return JobFilter(
         tags=(*(wishes.get("tags") or ()), *(wishes.get("job_tags") or ())),
         stages=_stages(wishes.get("status"), wishes.get("pending")),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from qctrl.config import find_rack, load_rack
+from qctrl.config import Rack, find_default_rack, find_rack, load_rack
 from qctrl.errors import CalibrationError, ConfigError, QctrlError
 from qctrl.execution import LocalRunner
 
@@ -49,7 +50,7 @@ class ProviderService:
                 "of the rack, with config='rack.yaml' for a rack other than the embedded emulator"
             )
         self._rack = load_rack(find_rack(config))
-        self._runners: dict[tuple[str, Path | None], LocalRunner] = {}
+        self._runners: dict[tuple[Path, str, Path | None], LocalRunner] = {}
 
     def __enter__(self) -> ProviderService:
         return self
@@ -135,8 +136,9 @@ class ProviderService:
         Args:
             name: Name of the device.
             **switches: ``calibration``, a calibration file or a folder that holds one;
-                ``use_fractional_gates``, False to do without gates by any angle; and for the
-                emulator alone: ``noise`` (False removes every random process but the outcome
+                ``use_fractional_gates``, False to do without gates by any angle; ``emulator``, True
+                for the emulated twin of a device that the rack has as hardware, with the same Target
+                and options; and for the emulator alone: ``noise`` (False removes every random process but the outcome
                 itself), ``without`` (kinds of noise to remove: ``relaxation``, ``dephasing``,
                 ``thermal``, ``quasi_static``, ``one_over_f``, ``drift``, ``photons``), ``levels``
                 per transmon (2 to 4, or ``auto``: 3 if memory allows), ``mode`` (``density
@@ -147,14 +149,15 @@ class ProviderService:
                 device.
 
         Raises:
-            ConfigError: The device is unknown, or a switch has a wrong name or value.
+            DeviceNotFoundError: The device is unknown; a ``ConfigError`` and a ``QiskitBackendNotFoundError``.
+            ConfigError: A switch has a wrong name or value.
             CalibrationError: The calibration cannot be used.
         """
-        self._check_name(name)
-        truth = switches.get("truth")
-        if self._rack.embedded and truth is None:
+        rack = self._rack_for(emulator=switches.get("emulator"))
+        self._check_name(name, rack)
+        if rack.embedded and switches.get("truth") is None:
             # An emulator takes longer to start than a circuit to compile, so it starts first.
-            self._runner(name, None).prepare()
+            self._runner(rack, name, None).prepare()
         from qctrl.access.switches import Switches
 
         return self._backend(name, Switches.from_keywords(switches))
@@ -174,13 +177,29 @@ class ProviderService:
             name: Name of the device.
 
         Raises:
-            ConfigError: The device is unknown.
+            DeviceNotFoundError: The device is unknown.
             CalibrationError: Its calibration cannot be used.
         """
         from qctrl.access.switches import Switches
 
-        self._check_name(name)
+        self._check_name(name, self._rack)
         return self._backend(name, Switches()).target
+
+    def target_history(self, name: str, at: datetime | None = None) -> Target:
+        """Return what a device could do at a time, as the jobs that ran then kept it.
+
+        Args:
+            name: Name of the device.
+            at: The time; one without a zone is local, and ``None`` is now.
+
+        Raises:
+            DeviceNotFoundError: The device is unknown.
+            JobError: No job of the device had run by then, on this machine.
+        """
+        from qctrl.access.switches import Switches
+
+        self._check_name(name, self._rack)
+        return self._backend(name, Switches()).target_history(at)
 
     def return_target(self, name: str) -> Target:
         """Return what a device can do; the name that Qiskit's provider guide uses for :meth:`target`."""
@@ -214,11 +233,11 @@ class ProviderService:
             **wishes: ``backend_name``; ``status``, one or several of QUEUED, RUNNING, DONE, CANCELLED, ERROR and
                 INTERRUPTED; ``pending``; ``program_id``, one of ``sampler``, ``estimator`` and ``run``; ``tags`` or
                 ``job_tags``, all of which a job must carry; ``session_id``; ``created_after`` and
-                ``created_before``, times with a zone.
+                ``created_before``, times that are local if they have no zone.
 
         Raises:
             TypeError: There is no such filter.
-            ValueError: There is no such status or primitive, a count is negative, or a time has no zone.
+            ValueError: There is no such status or primitive, or a count is negative.
         """
         from qctrl.access.search import to_filter
 
@@ -237,7 +256,22 @@ class ProviderService:
             JobNotFoundError: No such job is stored.
             JobError: The job has not ended.
         """
-        self._jobs.store.delete(job_id)
+        self._jobs.delete(job_id)
+
+    def usage(self, days: float = 28.0) -> dict[str, Any]:
+        """Return how long jobs of this machine's user were on the rack: ``usage_consumed_seconds``, in a period.
+
+        Args:
+            days: Length of the period, which ends now.
+        """
+        end = datetime.now(UTC)
+        start = end - timedelta(days=days)
+        done = self.jobs(None, status="done", created_after=start)
+        return {
+            "usage_consumed_seconds": sum(job.usage() for job in done),
+            "usage_period": {"start_time": start.isoformat(), "end_time": end.isoformat()},
+            "usage_limit_reached": False,
+        }
 
     def _restored(self, handle: JobHandle) -> Job | RunJob:
         from qctrl.access.switches import Switches
@@ -257,13 +291,14 @@ class ProviderService:
         from qctrl.provider import Backend, Device
 
         calibration = self._calibration(name, chosen)
+        rack = self._rack_for(emulator=chosen.emulator)
         device = Device(
             calibration=calibration,
-            setup=build_setup(calibration, self._rack.wiring(name)),
-            runner=self._runner(name, chosen.truth),
+            setup=build_setup(calibration, rack.wiring(name)),
+            runner=self._runner(rack, name, chosen.truth),
             jobs=self._jobs,
-            emulation=chosen.emulation(embedded=self._rack.has_switches),
-            has_branches=self._rack.has_branches,
+            emulation=chosen.emulation(embedded=rack.has_switches),
+            has_branches=rack.has_branches,
             has_fractional=chosen.use_fractional_gates is not False,
             reopen=partial(reopen, self._rack.path.resolve(), name, chosen),
         )
@@ -276,13 +311,15 @@ class ProviderService:
         calibrated = list_devices()
         return sorted(name for name in self._rack.devices if name in calibrated)
 
-    def _check_name(self, name: str) -> None:
-        if name in self._rack.devices:
+    def _check_name(self, name: str, rack: Rack) -> None:
+        if name in rack.devices:
             return
-        nearest = difflib.get_close_matches(name, self._rack.devices, n=1)
+        from qctrl.access.not_found import DeviceNotFoundError
+
+        nearest = difflib.get_close_matches(name, rack.devices, n=1)
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise ConfigError(
-            f"device {name!r} is unknown; {hint}{self._rack.path} has {', '.join(self._rack.devices)}; "
+        raise DeviceNotFoundError(
+            f"device {name!r} is unknown; {hint}{rack.path} has {', '.join(rack.devices)}; "
             "check the name, or add the device to the rack file"
         )
 
@@ -295,8 +332,17 @@ class ProviderService:
             raise CalibrationError(f"{path}:1:1: device.name: value {calibration.name!r} is not {name!r}")
         return calibration
 
-    def _runner(self, name: str, truth: Path | None) -> LocalRunner:
-        key = (name, truth)
+    def _rack_for(self, *, emulator: bool | None) -> Rack:
+        if emulator is False and self._rack.embedded:
+            raise ConfigError(f"emulator=False, but {self._rack.path} has nothing but the emulator; name another rack")
+        return self._emulated if emulator else self._rack
+
+    @cached_property
+    def _emulated(self) -> Rack:
+        return self._rack if self._rack.has_switches else load_rack(find_default_rack())
+
+    def _runner(self, rack: Rack, name: str, truth: Path | None) -> LocalRunner:
+        key = (rack.path, name, truth)
         if key not in self._runners:
-            self._runners[key] = LocalRunner(self._rack, name, truth)
+            self._runners[key] = LocalRunner(rack, name, truth)
         return self._runners[key]

@@ -27,6 +27,7 @@ class SwitchKeywords(TypedDict, total=False):
     seed: int | None
     calibration: str | Path | None
     truth: str | Path | None
+    emulator: bool | None
     use_fractional_gates: bool | None
 
 
@@ -43,6 +44,8 @@ class Switches:
     allow_unsafe: bool = False
     calibration: Path | None = None
     truth: Path | None = None
+    emulator: bool | None = None
+    """True takes the emulator for a device that the rack has as hardware; ``None`` takes what the rack has."""
     use_fractional_gates: bool | None = None
     """False leaves gates by any angle out of the Target; they go together with dynamic circuits, so True is as None."""
 
@@ -74,6 +77,8 @@ class Switches:
             raise ConfigError(f"noise is {self.noise!r}; it must be True or False")
         if self.use_fractional_gates not in (True, False, None):
             raise ConfigError(f"use_fractional_gates is {self.use_fractional_gates!r}; it must be True, False or None")
+        if self.emulator not in (True, False, None):
+            raise ConfigError(f"emulator is {self.emulator!r}; it must be True, False or None")
         if self.levels != "auto" and not (_is_whole(self.levels) and self.levels in (2, 3, 4)):
             raise ConfigError(f"levels is {self.levels!r}; it must be 2, 3 or 4, or 'auto'")
         if self.mode not in get_args(Mode):

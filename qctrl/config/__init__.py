@@ -1,6 +1,6 @@
 """What is installed: racks of instruments and the wiring of devices."""
 
-from qctrl.config.find import default_racks, find_rack
+from qctrl.config.find import default_racks, find_default_rack, find_rack
 from qctrl.config.instruments import InstrumentLimits, QcodesDriver, RackInstrument
 from qctrl.config.rack import Rack, RackDocument, load_rack
 from qctrl.config.wiring import LocalOscillator, Wiring, WiringPort, load_wiring
@@ -15,6 +15,7 @@ __all__ = [
     "Wiring",
     "WiringPort",
     "default_racks",
+    "find_default_rack",
     "find_rack",
     "load_rack",
     "load_wiring",

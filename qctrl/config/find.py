@@ -33,6 +33,15 @@ def find_rack(path: str | Path | None = None) -> Path:
             source = "" if path is not None else "QCTRL_CONFIG: "
             raise ConfigError(f"{source}rack file {named} does not exist; check the path")
         return Path(named)
+    return find_default_rack()
+
+
+def find_default_rack() -> Path:
+    """Return the rack file of the emulated devices.
+
+    Raises:
+        ConfigError: There is none.
+    """
     for candidate in default_racks():
         if candidate.is_file():
             return candidate

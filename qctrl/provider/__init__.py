@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qctrl.provider.scheduling import RoundDelays
     from qctrl.provider.status import BackendStatus, to_job_status
     from qctrl.provider.target import build_target
+    from qctrl.provider.tracked_job import TrackedJob
 
 __all__ = [
     "Backend",
@@ -27,6 +28,7 @@ __all__ = [
     "Request",
     "RoundDelays",
     "RunJob",
+    "TrackedJob",
     "build_target",
     "check_isa",
     "to_job_status",
@@ -44,6 +46,7 @@ _MODULE_OF = {
     "Request": "request",
     "RoundDelays": "scheduling",
     "RunJob": "run_job",
+    "TrackedJob": "tracked_job",
     "build_target": "target",
     "check_isa": "isa",
     "to_job_status": "status",

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, overload
 
 from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2, Options
-from qiskit.result.models import MeasLevel, MeasReturnType
 from qiskit.transpiler import Target
 
 from qctrl.calibration import Calibration, dump
@@ -29,7 +28,7 @@ from qctrl.errors import CompileError
 from qctrl.execution import Runner
 from qctrl.protocol import Setup
 from qctrl.protocol.limits import MAX_REP_DELAY_TICKS
-from qctrl.provider.configuration import MAX_SHOTS, Configuration, configuration_of
+from qctrl.provider.configuration import Configuration, configuration_of
 from qctrl.provider.custom import add_custom_gates, structural_of, with_custom_gate
 from qctrl.provider.device import Device
 from qctrl.provider.history import calibration_at, calibration_of
@@ -38,6 +37,7 @@ from qctrl.provider.pickling import reduced, reopener
 from qctrl.provider.plugin import SCHEDULING_PLUGIN
 from qctrl.provider.properties import Properties
 from qctrl.provider.request import Emulation, Request
+from qctrl.provider.run_options import default_options
 from qctrl.provider.status import BackendStatus
 from qctrl.provider.submission import replay, submit
 from qctrl.provider.target import build_target
@@ -179,17 +179,18 @@ class Backend(BackendV2):
             check_gate(gate, found.calibration, found.setup)
         _put(self, dataclasses.replace(found, custom_gates=self.custom_gates))
 
-    def target_history(self, at: datetime) -> Target:
-        """Return the Target of the calibration that jobs ran with at a time.
+    def target_history(self, at: datetime | None = None, *, datetime: datetime | None = None) -> Target:
+        """Return the Target of the calibration that jobs ran with at a time; without a time, the present one.
 
         Args:
-            at: The time, with its zone.
+            at: The time; one without a zone is local.
+            datetime: The same, for code that was written for another provider.
 
         Raises:
-            ValueError: The time has no zone.
             JobError: No job of the device had run by then, on this machine.
         """
-        return self._build_target(calibration_at(self, at))
+        time = at or datetime
+        return self.target if time is None else self._build_target(calibration_at(self, time))
 
     def calibration_of(self, calibration_hash: str) -> Calibration:
         """Return a calibration that jobs ran with.
@@ -261,9 +262,19 @@ class Backend(BackendV2):
             status_msg="active" if operational else "no qubit is usable; calibration.demoted says why",
         )
 
-    def properties(self) -> Properties:
-        """Return what was measured of the device, by the names of the older interface."""
-        return Properties(self.calibration)
+    def properties(self, refresh: bool = False, datetime: datetime | None = None) -> Properties:
+        """Return what was measured of the device, by the names of the older interface.
+
+        Args:
+            refresh: Read the calibration again first, as :meth:`refresh` does.
+            datetime: Take the calibration that jobs ran with at this time; one without a zone is local.
+
+        Raises:
+            JobError: No job of the device had run by then, on this machine.
+        """
+        if refresh:
+            self.refresh()
+        return Properties(self.calibration if datetime is None else calibration_at(self, datetime))
 
     def configuration(self) -> Configuration:
         """Return the facts of the older interface."""
@@ -271,18 +282,7 @@ class Backend(BackendV2):
 
     @classmethod
     def _default_options(cls) -> Options:  # pyright: ignore[reportIncompatibleMethodOverride] Qiskit declares no result
-        options = Options(
-            shots=1024,
-            memory=False,
-            seed_simulator=None,
-            meas_level=MeasLevel.CLASSIFIED,
-            meas_return=MeasReturnType.SINGLE,
-            rep_delay=None,
-            init_qubits=True,
-            job_tags=None,
-        )
-        options.set_validator("shots", (1, MAX_SHOTS))
-        return options
+        return default_options()
 
     def check(self, circuit: QuantumCircuit) -> None:
         """Refuse a circuit that the device cannot run as it stands.

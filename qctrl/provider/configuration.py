@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qctrl.version import __version__
 
@@ -28,6 +29,8 @@ class Configuration:
     dt: float | None
     dtm: float
     meas_map: list[list[int]]
+    coupling_map: list[list[int]]
+    """Pairs of qubits with a gate, in the order in which it takes them."""
     meas_levels: tuple[int, ...] = (1, 2)
     max_experiments: int = MAX_CIRCUITS
     """Tools of the older interface divide by it; ``backend.max_circuits`` knows no limit."""
@@ -48,6 +51,10 @@ class Configuration:
         """Number of qubits."""
         return self.n_qubits
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it all by name."""
+        return {**dataclasses.asdict(self), "num_qubits": self.num_qubits}
+
 
 def configuration_of(backend: Backend) -> Configuration:
     """Return the facts of the older interface."""
@@ -60,5 +67,6 @@ def configuration_of(backend: Backend) -> Configuration:
         dt=backend.dt,
         dtm=backend.dtm,
         meas_map=backend.meas_map,
+        coupling_map=[] if backend.coupling_map is None else [list(edge) for edge in backend.coupling_map],
         rep_delay_range=backend.rep_delay_range,
     )

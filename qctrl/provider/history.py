@@ -17,14 +17,11 @@ def calibration_at(backend: Backend, at: datetime) -> Calibration:
 
     Args:
         backend: The device.
-        at: The time, with its zone.
+        at: The time; one without a zone is local.
 
     Raises:
-        ValueError: The time has no zone.
         JobError: No job of the device had run by then, on this machine.
     """
-    if at.utcoffset() is None:
-        raise ValueError(f"the time {at.isoformat()} has no zone; use datetime.now(UTC) and the like")
     name = backend.calibration.name
     text = backend.jobs.store.calibration_at(name, at)
     if text is None:

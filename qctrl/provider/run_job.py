@@ -2,54 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.providers import JobStatus, JobV1
-from qiskit.providers.exceptions import JobTimeoutError
 from qiskit.result import Result
 from qiskit.result.models import ExperimentResult, ExperimentResultData, MeasLevel
 
-from qctrl.errors import CompileError, ConfigError
+from qctrl.errors import CompileError
 from qctrl.execution import Work, WorkResult
-from qctrl.protocol import CaptureMode
 from qctrl.provider.request import Request
-from qctrl.provider.status import to_job_status
+from qctrl.provider.run_options import RunOptions, checked_options
+from qctrl.provider.tracked_job import TrackedJob
 from qctrl.readout import last_captures
-from qctrl.service import JobHandle, decode, decode_circuits, encode_circuits
+from qctrl.service import JobHandle, decode_circuits, encode_circuits
 
 if TYPE_CHECKING:
     from qctrl.provider.backend import Backend
 
-_AVERAGED = "avg"
 
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """Options of one ``backend.run``, checked."""
-
-    shots: int
-    memory: bool
-    meas_level: int
-    meas_return: str
-    seed_simulator: int | None
-    rep_delay: float | None
-    job_tags: list[str]
-
-    @property
-    def capture_mode(self) -> CaptureMode:
-        """How the firmware reports the captures."""
-        if self.meas_level == MeasLevel.CLASSIFIED:
-            return "bits"
-        return "iq_mean" if self.meas_return == _AVERAGED else "iq"
-
-
-class RunJob(JobV1):
+class RunJob(TrackedJob, JobV1):
     """A job of ``backend.run``.
 
     Args:
@@ -64,7 +40,7 @@ class RunJob(JobV1):
         handle: JobHandle,
         circuits: Sequence[QuantumCircuit] | None = None,
     ) -> None:
-        super().__init__(None, handle.record.job_id)
+        JobV1.__init__(self, None, handle.record.job_id)
         self._find_backend = backend
         self._handle = handle
         self._circuits = circuits
@@ -73,26 +49,49 @@ class RunJob(JobV1):
     def submit(self) -> None:
         """Do nothing: ``backend.run`` has submitted the job."""
 
-    def backend(self) -> Backend:
-        """Return the backend, as it is calibrated now."""
-        return self._find_backend()
-
-    def status(self) -> JobStatus:
-        """Return where the job is in its life."""
-        return to_job_status(self._handle.stage())
-
-    def cancel(self) -> bool:
-        """Ask for the end of the job; False if it has ended already."""
-        return self._handle.cancel()
-
     def tags(self) -> list[str]:
-        """Return the tags that the job was submitted with."""
+        """Return the words to find the job by."""
         return list(self._handle.record.tags)
 
     @property
-    def creation_date(self) -> datetime:
-        """When the job was submitted."""
-        return self._handle.record.created
+    def inputs(self) -> Sequence[QuantumCircuit]:
+        """The circuits."""
+        if self._circuits is None:
+            self._circuits = decode_circuits(self._blob.arrays["circuits"])
+        return self._circuits
+
+    def replay(self) -> RunJob:
+        """Play the job again and return the new one.
+
+        Programs, setup, seed and switches are those that were stored with the job, whatever the calibration is now; on
+        the emulator the result is the same, bit for bit.
+
+        Raises:
+            JobError: The job was stored by a release that did not keep programs.
+        """
+        backend = self._find_backend()
+        return RunJob(self._find_backend, backend.replay(self._handle.record), self._circuits)
+
+    def wait_for_final_state(
+        self,
+        timeout: float | None = None,
+        wait: float = 5.0,
+        callback: Callable[[str, JobStatus, RunJob], None] | None = None,
+    ) -> None:
+        """Wait for the end of the job, whatever it is.
+
+        Args:
+            timeout: Longest wait in seconds; ``None`` waits for ever.
+            wait: Time between two calls of the callback, in seconds.
+            callback: Takes id, status and job, until the job has ended.
+
+        Raises:
+            JobTimeoutError: The job did not end in time; it goes on.
+        """
+        if callback is None:
+            TrackedJob.wait_for_final_state(self, timeout)
+        else:
+            JobV1.wait_for_final_state(self, timeout, wait, callback)
 
     def result(self, timeout: float | None = None) -> Result:
         """Wait for the job and return counts, and memory if it was asked for.
@@ -104,8 +103,7 @@ class RunJob(JobV1):
             JobTimeoutError: The job did not end in time; it goes on.
             QctrlError: What ended the job, the same each time.
         """
-        if not self._handle.wait(timeout):
-            raise JobTimeoutError(f"job {self.job_id()} has not ended within {timeout} s")
+        self.wait_for_final_state(timeout)
         if self._result is None:
             self._result = self._assemble()
         return self._result
@@ -113,13 +111,11 @@ class RunJob(JobV1):
     def _assemble(self) -> Result:
         raw = self._handle.result()
         record = self._handle.record
-        blob = decode(record.spec, job_id=record.job_id)
-        document = blob.document
-        circuits = decode_circuits(blob.arrays["circuits"]) if self._circuits is None else self._circuits
+        document = self._blob.document
         options = RunOptions(**document["options"])
         experiments = [
             _experiment(circuit, work, options, {int(bit): column for bit, column in columns.items()})
-            for circuit, work, columns in zip(circuits, raw.works, document["columns"], strict=True)
+            for circuit, work, columns in zip(self.inputs, raw.works, document["columns"], strict=True)
         ]
         return Result(
             backend_name=record.device,
@@ -135,7 +131,7 @@ class RunJob(JobV1):
 
 def submit_circuits(backend: Backend, circuits: Sequence[QuantumCircuit], options: Mapping[str, Any]) -> RunJob:
     """Check, compile and submit circuits; the work of ``Backend.run``."""
-    checked = _checked_options(backend, options)
+    checked = checked_options(backend, options)
     for circuit in circuits:
         if circuit.parameters:
             names = ", ".join(parameter.name for parameter in circuit.parameters)
@@ -156,15 +152,7 @@ def submit_circuits(backend: Backend, circuits: Sequence[QuantumCircuit], option
         for index, program in enumerate(programs)
     )
     document = {
-        "options": {
-            "shots": checked.shots,
-            "memory": checked.memory,
-            "meas_level": checked.meas_level,
-            "meas_return": checked.meas_return,
-            "seed_simulator": checked.seed_simulator,
-            "rep_delay": checked.rep_delay,
-            "job_tags": checked.job_tags,
-        },
+        "options": dataclasses.asdict(checked),
         "columns": [last_captures(program.program.captures) for program in programs],
     }
     request = Request(
@@ -177,34 +165,6 @@ def submit_circuits(backend: Backend, circuits: Sequence[QuantumCircuit], option
         tags=tuple(checked.job_tags),
     )
     return RunJob(lambda: backend, backend.submit(request), circuits)
-
-
-def _checked_options(backend: Backend, options: Mapping[str, Any]) -> RunOptions:
-    defaults: dict[str, Any] = dict(vars(backend.options))
-    merged: dict[str, Any] = {**defaults, **options}
-    unknown = sorted(set(merged) - set(defaults))
-    if unknown:
-        raise AttributeError(f"backend.run has no option {unknown[0]!r}; it has {', '.join(sorted(defaults))}")
-    if not merged["init_qubits"]:
-        raise ConfigError("init_qubits=False is not possible: every shot starts from idle qubits")
-    shots = merged["shots"]
-    most = backend.configuration().max_shots
-    if isinstance(shots, bool) or int(shots) != shots or not 1 <= shots <= most:
-        raise ValueError(f"shots is {shots!r}; it must be a whole number in 1..{most}")
-    level, returned = int(merged["meas_level"]), str(getattr(merged["meas_return"], "value", merged["meas_return"]))
-    if level not in (MeasLevel.KERNELED, MeasLevel.CLASSIFIED):
-        raise ValueError(f"meas_level is {level}; it must be 1 (kerneled) or 2 (classified)")
-    if returned not in ("single", _AVERAGED):
-        raise ValueError(f"meas_return is {returned!r}; it must be 'single' or 'avg'")
-    return RunOptions(
-        shots=int(shots),
-        memory=bool(merged["memory"]),
-        meas_level=level,
-        meas_return=returned,
-        seed_simulator=merged["seed_simulator"],
-        rep_delay=merged["rep_delay"],
-        job_tags=list(merged["job_tags"] or ()),
-    )
 
 
 def _experiment(

@@ -279,6 +279,16 @@ class Jobs:
         live = self._live.get(job_id)
         return live if live is not None else StoredJob(self._store, self._store.get(job_id))
 
+    def delete(self, job_id: str) -> None:
+        """Forget a job that has ended.
+
+        Raises:
+            JobNotFoundError: No such job.
+            JobError: The job has not ended.
+        """
+        self._store.delete(job_id)
+        self._live.pop(job_id, None)
+
     def close(self) -> None:
         """Wait for the live jobs to be stored, then release the store."""
         for job in list(self._live.values()):

@@ -117,6 +117,8 @@ def test_switches_are_kept(service, devices):
         ({"seed": True}, "seed is True; it must be"),
         ({"seed": "abc"}, "seed is 'abc'; it must be"),
         ({"levels": 2.0}, "levels is 2.0; it must be 2, 3 or 4"),
+        ({"emulator": "yes"}, "emulator is 'yes'; it must be True, False or None"),
+        ({"emulator": False}, "emulator=False, but .* has nothing but the emulator"),
         ({"truth": "nowhere.yaml"}, "truth='nowhere.yaml': no such file"),
         ({"calibration": "nowhere"}, "calibration='nowhere': no such file"),
         ({"calibration": "configs"}, r"the folder holds no working.yaml nor pair2/working.yaml"),
@@ -129,9 +131,11 @@ def test_wrong_switches_are_refused(service, switches, message):
 
 def test_an_unknown_device_names_the_known(service):
     with pytest.raises(
-        QctrlError, match=r"device 'pair3' is unknown; did you mean 'pair2'\? .* has pair2, chain5, heavyhex7, grid20"
+        ConfigError, match=r"^device 'pair3' is unknown; did you mean 'pair2'\? .* has pair2, chain5, heavyhex7, grid20"
     ):
         service.backend("pair3")
+    with pytest.raises(QiskitBackendNotFoundError):
+        service.target_history("pair3")
     with pytest.raises(QctrlError, match="device 'zzz' is unknown"):
         service.target("zzz")
     assert service.backends("zzz") == []
@@ -160,6 +164,11 @@ def test_another_rack_may_be_named(devices, tmp_path):
     assert [backend.name for backend in service.backends()] == ["pair2"]
     assert service.backend("pair2").emulation is None, "it may be hardware"
     assert service.backend("pair2", seed=3).emulation == Emulation(seed=3)
+    twin = service.backend("pair2", emulator=True)
+    assert twin.emulation == Emulation(), "certainly none"
+    assert twin.runner is not service.backend("pair2", emulator=False).runner
+    assert twin.target.instruction_supported("cz", (0, 1))
+    assert pickle.loads(pickle.dumps(twin)).runner is twin.runner
     with pytest.raises(ConfigError, match=r"nowhere\.yaml does not exist"):
         ProviderService(config="nowhere.yaml")
 
@@ -212,12 +221,16 @@ def test_jobs_are_found_page_by_page_and_by_every_filter(service, tmp_path):
     assert found(pending=True, status="done") == []
     assert found(program_id="estimator") == found(session_id=session.session_id) == [4]
     assert found(job_tags=["t2"]) == [2]
-    assert found(created_before=jobs[2].creation_date, created_after=jobs[0].creation_date) == [1]
+    local = jobs[2].creation_date.astimezone().replace(tzinfo=None)
+    assert found(created_before=local, created_after=jobs[0].creation_date) == [1]
+    assert service.usage()["usage_consumed_seconds"] == sum(job.usage() for job in jobs)
+    assert service.usage(days=0)["usage_consumed_seconds"] == 0
     service.delete_job(ids[0])
     assert len(service.jobs(limit=None)) == 5
+    with pytest.raises(JobNotFoundError):
+        service.job(ids[0])
     for wishes, error, message in (
         ({"program_id": "sample"}, ValueError, "it must be one of sampler, estimator, run"),
-        ({"created_after": datetime(2026, 1, 1)}, ValueError, "without a time zone"),
         ({"skip": -1}, ValueError, "neither can be negative"),
         ({"backend": "pair2"}, TypeError, "jobs has no filter 'backend'; did you mean 'backend_name'"),
     ):
@@ -281,8 +294,12 @@ def test_a_new_calibration_is_read_on_request_and_the_old_one_is_kept_with_its_j
     assert second.properties().readout_length(0) == durations[1]
     with pytest.raises(JobError, match="no job had run on pair2 by"):
         backend.target_history(datetime(2020, 1, 1, tzinfo=UTC))
-    with pytest.raises(ValueError, match="has no zone"):
-        backend.target_history(datetime(2020, 1, 1))
+    local = between.astimezone().replace(tzinfo=None)
+    for target in (backend.target_history(datetime=local), service.target_history("pair2", local)):
+        assert target["measure"][0,].duration == durations[0]
+    assert backend.properties(datetime=local).readout_length(0) == durations[0]
+    assert backend.target_history() is backend.target
+    assert still.properties(refresh=True).readout_length(0) == durations[1]
     path.write_text("device: [")
     with pytest.raises(CalibrationError):
         backend.refresh()

@@ -51,6 +51,8 @@ def test_the_older_interface_answers(plain):
     assert configuration.max_experiments == configuration.max_circuits == 10_000, "mthree divides by it"
     assert configuration.max_shots > 1_000_000
     assert configuration.backend_name == "chain5"
+    assert [0, 1] in configuration.coupling_map
+    assert configuration.to_dict()["num_qubits"] == 5
     assert plain.dtm == pytest.approx(1e-9)
     assert sorted(qubit for group in plain.meas_map for qubit in group) == [0, 1, 2, 3, 4]
 

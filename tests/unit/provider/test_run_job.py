@@ -10,6 +10,7 @@ from qiskit.result import Result
 
 from qctrl.errors import CompileError, ConfigError, InstrumentError, ResourceError
 from qctrl.primitives import SamplerV2, restore
+from qctrl.provider import RunJob
 from qctrl.service import Jobs, JobStore
 from tests.reference.ideal_backend import ideal_backend
 
@@ -110,6 +111,7 @@ def test_options_of_the_backend_and_of_the_call_reach_the_runner(backend, two_re
         ({"shots": 0}, ValueError, "shots is 0; it must be a whole number in 1"),
         ({"shots": True}, ValueError, "shots is True"),
         ({"shots": 1.5}, ValueError, "shots is 1.5"),
+        ({"shots": "many"}, ValueError, "shots is 'many'"),
         ({"meas_level": 0}, ValueError, "meas_level is 0"),
         ({"meas_return": "all"}, ValueError, "meas_return is 'all'"),
         ({"init_qubits": False}, ConfigError, "init_qubits=False is not possible"),
@@ -154,6 +156,41 @@ def test_a_run_read_back_has_the_same_result(backend, two_registers):
     assert again.get_memory() == first.get_memory()
     assert again.results[0].header == first.results[0].header
     assert later.backend() is job.backend() is backend
+    assert [each.name for each in later.inputs] == ["two"]
+
+
+def test_a_run_is_played_again_as_it_was(backend):
+    circuit = QuantumCircuit(1, 1)
+    circuit.sx(0)
+    circuit.measure(0, 0)
+    job = backend.run(circuit, shots=50, memory=True, seed_simulator=8)
+    again = job.replay()
+    assert isinstance(again, RunJob)
+    assert again.job_id() != job.job_id()
+    assert again.result().get_memory() == job.result().get_memory()
+
+
+def test_a_run_answers_all_that_a_job_of_a_primitive_does(backend, two_registers):
+    events, calls = [], []
+    job = backend.run(two_registers, shots=4, job_tags=["a"])
+    job.on_progress(events.append)
+    job.wait_for_final_state(10, wait=0.01, callback=lambda *call: calls.append(call))
+    job.wait_for_final_state()
+    assert events
+    assert all(call[0] == job.job_id() and call[2] is job for call in calls)
+    assert job.progress() is not None
+    assert (job.error_message(), job.errored(), job.session_id) == (None, False, None)
+    assert job.update_tags(["b"]) == job.tags() == ["b"]
+    assert job.usage_estimation["quantum_seconds"] > 0
+    assert job.metrics()["qctrl"]["program_hashes"] == [program.hash.hex() for program in job.programs]
+    assert job.properties().backend_name == "pair2"
+    assert job.calibration_id == backend.calibration.id
+    assert "created" in job.logs()
+
+
+def test_an_option_that_is_none_is_the_backends_own(backend, two_registers):
+    backend.set_options(shots=6)
+    assert backend.run(two_registers, shots=None, memory=None).result().results[0].shots == 6
 
 
 def test_a_shot_that_keeps_a_port_on_for_too_long_is_refused_with_its_instruction(backend, tmp_path):
