@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qctrl.errors import JobError, JobNotFoundError
-from qctrl.service import JobFilter, JobStore, Stage, Submission, default_path
+from qctrl.service import JobFilter, JobStore, Stage, Submission, _schema, default_path
 
 
 def submission(job_id, tags=(), device="pair2", primitive="sampler", session=""):
@@ -146,6 +146,13 @@ def test_reading_waits_for_no_writer(store):
     other.execute("BEGIN IMMEDIATE")
     assert not store.is_cancel_asked("a")
     other.close()
+
+
+def test_every_commit_waits_for_the_disk(tmp_path):
+    connection = _schema.open_connection(tmp_path / "jobs.sqlite", 1.0)
+    full = 2
+    assert connection.execute("PRAGMA synchronous").fetchone()[0] == full
+    connection.close()
 
 
 def test_the_file_is_readable_by_its_owner_alone(store):
