@@ -9,15 +9,26 @@ from qctrl.version import __version__
 
 if TYPE_CHECKING:
     from qctrl.access import ProviderService
-    from qctrl.primitives import Batch, EstimatorV2, SamplerV2, Session
+    from qctrl.primitives import Batch, EstimatorOptions, EstimatorV2, SamplerOptions, SamplerV2, Session
 
-__all__ = ["Batch", "EstimatorV2", "ProviderService", "SamplerV2", "Session", "__version__"]
+__all__ = [
+    "Batch",
+    "EstimatorOptions",
+    "EstimatorV2",
+    "ProviderService",
+    "SamplerOptions",
+    "SamplerV2",
+    "Session",
+    "__version__",
+]
 
 # Loaded on first use (PEP 562): firmware imports qctrl.protocol and must not pay for Qiskit.
 _ROOM_OF = {
     "Batch": "qctrl.primitives",
+    "EstimatorOptions": "qctrl.primitives",
     "EstimatorV2": "qctrl.primitives",
     "ProviderService": "qctrl.access",
+    "SamplerOptions": "qctrl.primitives",
     "SamplerV2": "qctrl.primitives",
     "Session": "qctrl.primitives",
 }

@@ -24,6 +24,9 @@ RESILIENCE: Final[Mapping[str, str]] = MappingProxyType(
         "measure_noise_learning": "the assignment matrices are those of the calibration",
     }
 )
+ZNE: Final[Mapping[str, str]] = MappingProxyType(
+    {"extrapolated_noise_factors": "values are extrapolated to 0; evs_noise_factors of a result are the measured ones"}
+)
 ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
     {
         "log_level": "jobs log here: logging.getLogger('qctrl').setLevel(...)",

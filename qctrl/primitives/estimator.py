@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,7 +27,7 @@ from qctrl.primitives.primitive import Primitive
 from qctrl.primitives.pubs import flat_values
 from qctrl.primitives.session import Mode
 from qctrl.primitives.tasks import Task
-from qctrl.primitives.zne import Amplified, Zne, amplify
+from qctrl.primitives.zne import Amplified, Zne, amplify, can_amplify
 from qctrl.provider import Backend
 
 
@@ -42,7 +43,8 @@ class EstimatorV2(Primitive[EstimatorOptions], BaseEstimatorV2):
     With ``resilience_level`` 1, the readout of each qubit is corrected by the assignment matrix of the
     calibration; that takes more shots, and ``stds`` include the uncertainty of the matrices. With 2, results are
     extrapolated to zero noise as well: the precision is then that of every noise factor, ``stds`` are those of the
-    fits and larger, and ``evs_noise_factors`` and ``stds_noise_factors`` hold what was measured.
+    fits and larger, and ``evs_noise_factors`` and ``stds_noise_factors`` hold what was measured. A circuit that has
+    nothing to fold is left out of that with a warning, and refused where ``resilience.zne_mitigation`` is True.
 
     Args:
         backend: A backend of ``ProviderService``.
@@ -121,7 +123,16 @@ class EstimatorV2(Primitive[EstimatorOptions], BaseEstimatorV2):
         options = self._options.dynamical_decoupling.compile_options()
         if not self._options.extrapolates():
             return [Amplified(pub.circuit, options, 1.0)]
-        return amplify(index, pub.circuit, options, self._options.resilience.zne)
+        zne = self._options.resilience.zne
+        if not self._options.insists_on_extrapolation() and not can_amplify(pub.circuit, zne):
+            warnings.warn(
+                f"the {index}-th pub's circuit has no gates of two qubits to fold, so its values are not extrapolated; "
+                "resilience.zne.amplifier='pulse_stretching' needs none",
+                UserWarning,
+                stacklevel=4,
+            )
+            return [Amplified(pub.circuit, options, 1.0)]
+        return amplify(index, pub.circuit, options, zne)
 
     def _mitigation(self, pubs: Sequence[EstimatorPub]) -> Mitigation:
         if not self._options.mitigates_readout():
@@ -137,6 +148,8 @@ class EstimatorV2(Primitive[EstimatorOptions], BaseEstimatorV2):
 
 
 def _precision(index: int, pub: EstimatorPub) -> float:
+    if isinstance(pub.precision, bool):
+        raise TypeError(f"The {index}-th pub has precision {pub.precision}; it must be a real number.")
     if pub.precision is not None and pub.precision > 0 and math.isfinite(pub.precision):
         return pub.precision
     raise ValueError(

@@ -90,7 +90,7 @@ def _pub_result(
         words = [_words(part, each, pub.circuit.num_clbits) for (part, _), each in measured_parts]
         pairs.append(estimate_in_groups(plan, words, [n_draws for _, n_draws in run], how))
     metadata = _metadata(pub, plan, len(factors))
-    if zne is None:
+    if zne is None or len(factors) == 1:
         ((evs, stds),) = pairs
         return PubResult(DataBin(evs=evs, stds=stds, shape=plan.shape), metadata=metadata)
     all_evs, all_stds = (np.stack(each, axis=-1) for each in zip(*pairs, strict=True))

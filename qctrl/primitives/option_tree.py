@@ -108,10 +108,22 @@ class Options:
             yield option.name, getattr(self, option.name)
 
     def _unknown(self, name: str) -> str:
+        return f"{type(self).__name__} has no option {name!r}; {self.ABSENT.get(name) or self._hint(name)}"
+
+    def _hint(self, name: str) -> str:
         known = sorted(option.name for option in fields(self))  # pyright: ignore[reportArgumentType]
+        last = name.rsplit(".", 1)[-1]
+        places = [path for path in _paths(self) if path.endswith(f".{last}")]
+        if places:
+            return f"did you mean {places[0]!r}? A dict is nested, group by group"
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"it has {', '.join(known)}"
-        return f"{type(self).__name__} has no option {name!r}; {self.ABSENT.get(name, hint)}"
+        return f"did you mean {nearest[0]!r}?" if nearest else f"it has {', '.join(known)}"
+
+
+def _paths(tree: Options) -> Iterator[str]:
+    """Yield the names of all options of a tree, with those of their groups."""
+    for name, value in vars(tree).items():
+        yield from (f"{name}.{path}" for path in _paths(value)) if isinstance(value, Options) else (name,)
 
 
 def make_options(cls: type[_Node], given: _Node | Mapping[str, Any] | None) -> _Node:

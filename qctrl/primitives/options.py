@@ -163,3 +163,7 @@ class EstimatorOptions(Options):
         """Return whether results are extrapolated to zero noise."""
         chosen = self.resilience.zne_mitigation
         return self.resilience_level >= 2 if chosen is None else chosen
+
+    def insists_on_extrapolation(self) -> bool:
+        """Return whether extrapolation was asked for by its name, and not by the level."""
+        return self.resilience.zne_mitigation is True

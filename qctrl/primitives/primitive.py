@@ -62,8 +62,12 @@ class Primitive(Generic[_Tree]):
 
     @property
     def options(self) -> _Tree:
-        """Options of the next jobs; assign to its attributes."""
+        """Options of the next jobs; assign to its attributes, or a tree or nested dicts in place of all."""
         return self._options
+
+    @options.setter
+    def options(self, options: _Tree | Mapping[str, Any]) -> None:
+        self._options = make_options(type(self._options), options)
 
     def _check_open(self) -> None:
         if self._session is not None:

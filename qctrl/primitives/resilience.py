@@ -48,6 +48,7 @@ class ZneOptions(Options):
         "extrapolator": Rule(_names, "'exponential', 'linear', 'polynomial_degree_1' to '_7', or a list of them"),
         "amplifier": one_of(*AMPLIFIERS),
     }
+    ABSENT: ClassVar[Mapping[str, str]] = absent.ZNE
 
     @property
     def extrapolators(self) -> tuple[str, ...]:

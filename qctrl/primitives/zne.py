@@ -56,6 +56,11 @@ class Extrapolated(NamedTuple):
     """How many values each extrapolator gave."""
 
 
+def can_amplify(circuit: QuantumCircuit, zne: ZneOptions) -> bool:
+    """Return whether a circuit has what the amplifier makes noisier."""
+    return zne.amplifier == _STRETCHING or count_foldable(circuit) > 0
+
+
 def amplify(index: int, circuit: QuantumCircuit, options: CompileOptions, zne: ZneOptions) -> list[Amplified]:
     """Return a circuit at all noise factors.
 
@@ -72,7 +77,7 @@ def amplify(index: int, circuit: QuantumCircuit, options: CompileOptions, zne: Z
     factors = zne.factors()
     if zne.amplifier == _STRETCHING:
         return [Amplified(circuit, replace(options, stretch=factor), factor) for factor in factors]
-    if count_foldable(circuit) == 0:
+    if not can_amplify(circuit, zne):
         raise CompileError(
             f"the {index}-th pub's circuit has no gates of two qubits to fold; choose zne.amplifier="
             f"{_STRETCHING!r}, or leave zne_mitigation off"

@@ -31,7 +31,7 @@ def check_isa(circuit: QuantumCircuit, target: Target, *, device: str) -> None:
     if circuit.num_qubits > have:
         raise ResourceError(f"the circuit has {circuit.num_qubits} qubits, {device} has {have}; {_too_many(have)}")
     qubits = {qubit: index for index, qubit in enumerate(circuit.qubits)}
-    _check(circuit.data, qubits, _Supported(target), device)
+    _check(circuit.data, qubits, (_Supported(target), device), "")
 
 
 def _too_many(have: int) -> str:
@@ -52,7 +52,8 @@ class _Supported:
         return self._answers[key]
 
 
-def _check(data: Iterable[Any], qubits: Mapping[Any, int], supported: _Supported, device: str) -> None:
+def _check(data: Iterable[Any], qubits: Mapping[Any, int], target: tuple[_Supported, str], around: str) -> None:
+    supported, device = target
     for position, instruction in enumerate(data):
         name = instruction.name
         if name in _DIRECTIVES:
@@ -62,7 +63,7 @@ def _check(data: Iterable[Any], qubits: Mapping[Any, int], supported: _Supported
             where = ", ".join(str(qubit) for qubit in qargs)
             raise UnsupportedInstructionError(
                 f"instruction {name} on qubits ({where}) is not supported by {device}, "
-                f"at position {position} of the circuit; {_REMEDY}",
+                f"at position {position} of {around}the circuit; {_REMEDY}",
                 instruction=position,
                 gate=name,
                 qubits=qargs,
@@ -71,4 +72,4 @@ def _check(data: Iterable[Any], qubits: Mapping[Any, int], supported: _Supported
         if instruction.is_control_flow():
             for block in instruction.operation.blocks:
                 inner = {bit: qargs[index] for index, bit in enumerate(block.qubits)}
-                _check(block.data, inner, supported, device)
+                _check(block.data, inner, target, f"{name} at position {position} of {around}")

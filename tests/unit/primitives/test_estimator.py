@@ -11,6 +11,7 @@ from qiskit.quantum_info import SparseObservable, SparsePauliOp
 from qiskit.transpiler import generate_preset_pass_manager
 from scipy.stats import chi2
 
+from qctrl import EstimatorOptions
 from qctrl.errors import UnsupportedInstructionError
 from qctrl.primitives import EstimatorV2, restore
 from qctrl.service import Jobs, JobStore
@@ -217,6 +218,7 @@ def test_empty_input_gives_an_empty_result(estimator, isa):
         (("ZZZZZ", np.zeros(3)), float("nan"), (ValueError, "precision should be larger than 0")),
         (("ZZZZZ", np.zeros(3)), -0.1, (ValueError, "non-negative")),
         (("ZZZZZ", np.zeros(3)), "0.1", (TypeError, "real number")),
+        (("ZZZZZ", np.zeros(3)), True, (TypeError, "real number")),
         (("ZZ", np.zeros(3)), None, (ValueError, "number of qubits of the circuit")),
         (("ZZZZZ", np.zeros(2)), None, (ValueError, None)),
         ((["ZZZZZ"] * 3, np.zeros((2, 3))), None, (ValueError, "not broadcastable")),
@@ -236,6 +238,14 @@ def test_circuits_that_are_not_isa_are_refused(estimator, isa):
         estimator.run([(circuit, "ZZZZZ")])
     with pytest.raises(ValueError, match="An invalid Estimator pub-like was given"):
         estimator.run(isa)
+
+
+def test_options_can_be_replaced_as_a_whole(backend):
+    estimator = EstimatorV2(backend, {"default_precision": 0.5})
+    estimator.options = {"resilience_level": 1}
+    assert estimator.options == EstimatorOptions(resilience_level=1)
+    with pytest.raises(AttributeError, match="did you mean 'resilience_level'"):
+        estimator.options = {"resilience_levl": 1}
 
 
 def test_options_reach_the_runner(backend, isa):

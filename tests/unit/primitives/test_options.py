@@ -61,6 +61,8 @@ def test_a_group_given_as_a_dict_keeps_the_rest_of_the_group():
     [
         ({"default_shot": 5}, "SamplerOptions has no option 'default_shot'; did you mean 'default_shots'"),
         ({"execution": {"chunkshots": 5}}, "did you mean 'chunk_shots'"),
+        ({"meas_type": "kerneled"}, r"did you mean 'execution\.meas_type'\? A dict is nested, group by group"),
+        ({"execution.rep_delay": 0.1}, r"did you mean 'execution\.rep_delay'\? A dict is nested"),
         (
             {"zzz": 5},
             "it has default_shots, dynamical_decoupling, environment, execution, max_execution_time, simulator",
@@ -80,6 +82,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(given, message):
         (SamplerOptions, "environment.callback", r"use job\.on_progress"),
         (SamplerOptions, "simulator.noise_model", "the emulator plays the device itself"),
         (SamplerOptions, "run_options", r"execution has meas_type and rep_delay"),
+        (EstimatorOptions, "resilience.zne.extrapolated_noise_factors", "values are extrapolated to 0"),
         (EstimatorOptions, "execution.meas_type", "ExecutionOptions has no option 'meas_type'"),
     ],
 )

@@ -65,6 +65,20 @@ def test_jobs_can_be_extrapolated_anew_from_the_store(backend):
     assert (again.evs.tolist(), again.stds.tolist()) == (first.evs.tolist(), first.stds.tolist())
 
 
+def test_a_level_leaves_out_what_has_nothing_to_fold(backend):
+    waiting = QuantumCircuit(2)
+    waiting.sx(0)
+    estimator = EstimatorV2(backend, {"resilience_level": 2, "resilience": {"measure_mitigation": False}})
+    with pytest.warns(UserWarning, match="the 1-th pub's circuit has no gates of two qubits to fold, so its values"):
+        job = estimator.run([(bell(), "ZZ"), (waiting, "IZ")], precision=0.1)
+    folded, plain = job.result()
+    assert "evs_noise_factors" in folded.data
+    assert "evs_noise_factors" not in plain.data
+    assert ("zne" in folded.metadata["qctrl"], "zne" in plain.metadata["qctrl"]) == (True, False)
+    assert plain.metadata["qctrl"]["total_shots"] == 100
+    assert plain.data.evs.shape == ()
+
+
 def test_what_cannot_be_amplified_is_refused_before_there_is_a_job(backend):
     circuit = QuantumCircuit(2)
     circuit.sx(0)
