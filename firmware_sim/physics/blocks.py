@@ -45,6 +45,11 @@ class Block:
     pulses: tuple[list[tuple[int, int]], ...]
     """For each drive whose plays are known, and each coupler: first samples of its pulses, and one past their last."""
 
+    @property
+    def nbytes(self) -> int:
+        """Size in memory beside the lines, about."""
+        return sum(row.nbytes for row, _ in self.activity) + 128 * len(self.segments)
+
     def acted(self, segment: Segment) -> frozenset[int]:
         """Return the qubits that a line acts on in a segment."""
         span = slice(segment.first, segment.last)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
+from xxhash import xxh3_128
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -60,11 +60,11 @@ class OperatorCache:
 
 def content_key(*parts: bytes | str | int | float | bool | tuple[int, ...] | NDArray[Any]) -> bytes:
     """Return a hash of the parts, their types and their shapes."""
-    digest = blake2b(digest_size=32)
+    digest = xxh3_128()
     for part in parts:
         if isinstance(part, np.ndarray):
             digest.update(repr((part.shape, part.dtype.str)).encode())
-            digest.update(np.ascontiguousarray(part).tobytes())
+            digest.update(np.ascontiguousarray(part).data)
         else:
             digest.update(repr(part).encode())
         digest.update(b";")

@@ -287,11 +287,17 @@ class Engine:
 
         if plays is None:
             return build()
-        key = ("block", self._chain.identity, longest, holds, frozenset(ends))
-        found = plays.memory.get(key)
-        if found is None:
-            found = plays.memory[key] = build()
-        return found
+        found = plays.memory.get(("block", self._chain.identity, longest, holds, frozenset(ends)))
+        if found is None and self._tree is not None:
+            # Bindings that turn phases alone are cut alike.
+            content = self._tree.read(lines, start_ticks, plays).content
+            windows = tuple(capture.first_tick for capture in captures)
+            key = ("block", content, longest, holds, frozenset(ends), tuple(starts.items()), windows)
+            bare = self._cache.get(key, lambda: replace(build(), lines=(), captures=(), plays=None))
+            found = replace(bare, lines=lines, captures=tuple(captures), plays=plays)
+        elif found is None:
+            found = build()
+        return plays.memory.setdefault(("block", self._chain.identity, longest, holds, frozenset(ends)), found)
 
     def _renew(self, branch: Branch, start_ticks: int) -> Branch:
         """Return a branch at the start of a block."""
@@ -339,7 +345,7 @@ class Engine:
         ringing: Ringing | None,
     ) -> list[Branch]:
         """Return the branches after segments in which no window begins."""
-        reading = None if self._tree is None else self._tree.read(block)
+        reading = None if self._tree is None else self._tree.read(block.lines, block.start_ticks, block.plays)
         plans: dict[object, list[Plan]] = {}
         result: list[Branch] = []
         for branch in branches:

@@ -7,10 +7,12 @@ within the converter's rounding, then the shape and the phase stand for them. An
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b
+from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from xxhash import xxh3_128, xxh3_128_digest
 
 from firmware_sim.physics.evolution import Part
 from firmware_sim.physics.segments import Segment
@@ -71,10 +73,56 @@ class Reading:
         self._leaks = [port is not None and abs(chain.rest(port)) > _AT_REST for port in drives]
         self._identity = chain.identity
         self._moved: dict[int, NDArray[np.int64]] = {}
+        self.asked: list[tuple[int, NDArray[np.int64], NDArray[np.int64]]] = []
+        """Spans of drives with known plays that passages were read in, see ``moves``."""
         shapes = {
             k: self._shape(port, plays) for k, port in enumerate(drives) if port is not None and plays is not None
         }
         self._shapes = {line: shape for line, shape in shapes.items() if shape is not None}
+        # Play -1, which is none, has phase 0.
+        self._phases = np.concatenate([*(shape.phases for shape in self._shapes.values()), [0.0]])
+        ends = accumulate([len(shape.phases) for shape in self._shapes.values()], initial=0)
+        self._first_play = dict(zip(self._shapes, ends, strict=False))
+
+    @cached_property
+    def content(self) -> bytes:
+        """Digest of all that the lines play but for the phases of known plays.
+
+        Bindings that turn phases alone share it, and so what is made of it.
+        """
+        digest = xxh3_128()
+        digest.update(repr((self._identity, self.start_ticks)).encode())
+        drives = {self.ports[line]: shape for line, shape in self._shapes.items() if shape.known.all()}
+        for port, samples in enumerate(self.lines):
+            shape, rest = drives.get(port), samples
+            if shape is not None:
+                rest = samples.copy()
+                for first, last in zip(shape.starts.tolist(), shape.ends.tolist(), strict=True):
+                    rest[first:last] = 0
+                digest.update(b"".join((shape.starts.tobytes(), shape.ends.tobytes(), *shape.digests)))
+            digest.update(repr((rest.shape, rest.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(rest).data)
+        return digest.digest()
+
+    def angles(self, sources: NDArray[np.int64], leads: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the phases of all drives, and 0 behind them, shape ``(n_segments, n + 1)``.
+
+        Args:
+            sources: Play of each drive in each segment, -1 for none, shape ``(n_segments, n)``.
+            leads: Phase of each LO, same shape.
+        """
+        angles = np.zeros((len(sources), self.n_qubits + 1))
+        angles[:, :-1] = self._phases[sources] + leads
+        return angles
+
+    def moves(self, spans: Sequence[tuple[int, NDArray[np.int64], NDArray[np.int64]]]) -> bytes:
+        """Return during which spans known plays are off rest, which phases may decide by their rounding.
+
+        Args:
+            spans: Drives, with first samples and one past the last.
+        """
+        parts = [self._moves(port)[last] > self._moves(port)[first] for port, first, last in spans]
+        return np.concatenate([np.empty(0, dtype=np.bool_), *parts]).tobytes()
 
     def passages(self, segments: Sequence[Segment]) -> list[Passage]:
         """Return what the lines do in each of some segments."""
@@ -85,7 +133,7 @@ class Reading:
         first = np.array([segment.first for segment in segments])
         last = np.array([segment.last for segment in segments])
         tokens = [[b""] * len(self.ports) for _ in segments]
-        angles = np.zeros((len(segments), self.n_qubits + 1))
+        sources = np.full((len(segments), self.n_qubits), -1, dtype=np.int64)
         shapes: list[dict[int, NDArray[np.complex128]]] = [{} for _ in segments]
         for line, port in enumerate(self.ports):
             if port is None:
@@ -93,6 +141,8 @@ class Reading:
             held = self.chain.samples_held(port)
             begin, end = first // held, -(-last // held)
             moving = self._moves(port)
+            if line in self._shapes:
+                self.asked.append((port, begin[wanted[:, line]], end[wanted[:, line]]))
             active = np.flatnonzero((moving[end] > moving[begin]) & wanted[:, line])
             known = self._recognise(line, first, last, active)
             for k in active.tolist():
@@ -104,16 +154,26 @@ class Reading:
                 shape = self._shapes[line]
                 offset = int(first[k] - shape.starts[index])
                 tokens[k][line] = shape.digests[index] + offset.to_bytes(4, "little")
-                angles[k, line] = shape.phases[index]
+                sources[k, line] = self._first_play[line] + index
                 shapes[k][line] = shape.samples[index][offset : offset + int(last[k] - first[k])]
-        angles[:, :-1] += self._lead_angles(first)
+        leads = self._lead_angles(first)
         held = self._held(segments)
-        driven = [self._drives(*parts) for parts in zip(tokens, angles, held, strict=True)]
+        driven = [self._drives(*parts) for parts in zip(tokens, sources, leads, held, strict=True)]
+        angles = self.angles(sources, leads)
         return [
-            Passage(self, segment, tuple(names), turns, known, drives, self._identity, holds)
-            for segment, names, turns, known, drives, holds in zip(
-                segments, tokens, angles, shapes, driven, held, strict=True
+            Passage(
+                self,
+                segment,
+                tuple(tokens[k]),
+                angles[k],
+                shapes[k],
+                driven[k],
+                self._identity,
+                held[k],
+                sources[k],
+                leads[k],
             )
+            for k, segment in enumerate(segments)
         ]
 
     def _held(self, segments: Sequence[Segment]) -> list[tuple[Held, ...]]:
@@ -128,13 +188,15 @@ class Reading:
             for segment in segments
         ]
 
-    def _drives(self, tokens: list[bytes], angles: NDArray[np.float64], held: tuple[Held, ...]) -> list[bool]:
+    def _drives(
+        self, tokens: list[bytes], sources: NDArray[np.int64], leads: NDArray[np.float64], held: tuple[Held, ...]
+    ) -> list[bool]:
         """Return which qubits are driven; a pulse that the segment cuts stands for its part, and gives its phase."""
         driven = [bool(token) or leak for token, leak in zip(tokens, self._leaks, strict=False)]
         for one in held:
             for qubit in one.qubits:
                 driven[qubit] |= one.so_far.drives(qubit)
-                angles[qubit] = one.so_far.angle(qubit)
+                sources[qubit], leads[qubit] = one.so_far.sources[qubit], one.so_far.leads[qubit]
         return driven
 
     def _recognise(
@@ -167,7 +229,7 @@ class Reading:
 
     def _content(self, port: int, begin: int, end: int, lead: tuple[int, int]) -> bytes:
         content = np.ascontiguousarray(self.lines[port][begin:end]).tobytes()
-        return blake2b(bytes(lead) + content, digest_size=16).digest()
+        return xxh3_128_digest(bytes(lead) + content)
 
     def _shape(self, port: int, plays: Plays) -> _Shape | None:
         """Recognise the plays of a drive line; None if it has none, or a slower clock than others."""
@@ -201,6 +263,11 @@ class Held:
     """Whether it ends there."""
 
     @property
+    def is_rigid(self) -> bool:
+        """Whether operators of the pulse depend on phases between its drives."""
+        return sum(self.so_far.drives(qubit) for qubit in self.qubits) > 1
+
+    @property
     def key(self) -> Hashable:
         """What operators of the pulse depend on."""
         return (self.done, self.so_far.cluster_key(self.qubits, exact=True))
@@ -223,6 +290,10 @@ class Passage:
     identity: bytes
     held: tuple[Held, ...]
     """Pulses that the segment cuts."""
+    sources: NDArray[np.int64]
+    """Play of each qubit's drive that ``angles`` are of, -1 for none."""
+    leads: NDArray[np.float64]
+    """What LOs add to ``angles``."""
 
     @property
     def n_samples(self) -> int:

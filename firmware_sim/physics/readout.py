@@ -176,15 +176,20 @@ class Readout:
         begin = (first.first_tick - start_ticks - delay) // step
         n_samples = first.length_ticks // step
         sent = _window(lines[self._setup.port_index(truth.readout_port)], begin + n_samples)
-        weights = [self._coefficients(capture, n_samples, port.lo_hz) for capture in group]
-        coefficients = np.array(weights).reshape(len(group), n_samples)
         qubits = tuple(self.qubit_of(capture) for capture in group)
         start = np.zeros((len(self._chip.names), self._levels), np.complex128) if fields is None else fields
-        waves = (sent, begin, coefficients, start)
+        weighings = [part for capture in group for part in self._weighing(capture, port.lo_hz)]
         key = content_key(
-            "readout", self._chip.hash, self._levels, feedline, qubits, begin, n_samples, *waves[::2], start, port.lo_hz
-        )
-        arrays = self._cache.get(key, lambda: self._build(feedline, qubits, waves, port.lo_hz))
+            "readout", self._chip.hash, self._levels, feedline, qubits, begin, n_samples, sent, start, port.lo_hz,
+            first.port, *weighings,
+        )  # fmt: skip
+
+        def build() -> tuple[NDArray[Any], ...]:
+            weights = [self._coefficients(capture, n_samples, port.lo_hz) for capture in group]
+            coefficients = np.array(weights).reshape(len(group), n_samples)
+            return self._build(feedline, qubits, (sent, begin, coefficients, start), port.lo_hz)
+
+        arrays = self._cache.get(key, build)
         step_s = self._step_s(first.port)
         deviation = float(truth.adc_scale / np.sqrt(2 * truth.efficiency * step_s))
         return Tables(

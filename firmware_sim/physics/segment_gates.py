@@ -122,10 +122,18 @@ class SegmentPlanner:
             qubits: Qubits of the state, ascending.
             quiet: Qubits without noise of their own, as during their readout; None switches all noise off.
         """
-        content = passage.key
-        blocks = self._cache.get(("blocks", qubits, content), lambda: self._blocks(passage, qubits)).blocks
+        content, blocks = passage.key, self._blocks_of(passage, qubits)
         key = ("segment", self._levels, qubits, quiet, content, passage.rigid_phases(blocks))
         return self._cache.get(key, lambda: self._build(passage, qubits, blocks, quiet))
+
+    def is_rigid(self, passage: Passage, qubits: Qubits) -> bool:
+        """Return whether the gates of a segment depend on phases between its drives."""
+        return bool(passage.rigid_phases(self._blocks_of(passage, qubits))) or any(
+            held.is_rigid for held in passage.held
+        )
+
+    def _blocks_of(self, passage: Passage, qubits: Qubits) -> list[Qubits]:
+        return self._cache.get(("blocks", qubits, passage.key), lambda: self._blocks(passage, qubits)).blocks
 
     def _blocks(self, passage: Passage, qubits: Qubits) -> _Grouping:
         return _Grouping(self._planner.blocks(passage.part({}), qubits, [held.qubits for held in passage.held]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from firmware_sim.physics.blocks import Block
     from firmware_sim.physics.cache import OperatorCache
     from firmware_sim.physics.choice import Choice
     from firmware_sim.physics.columns import Columns
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from firmware_sim.physics.segments import Segment
     from firmware_sim.physics.staff import Score
     from firmware_sim.physics.tally import Tally
+    from firmware_sim.shapes import Plays
     from firmware_sim.signal_chain import SignalChain
 
 _SHARE = 0.25
@@ -66,13 +66,13 @@ class TreePlayer:
         self.longest_samples = max(int(_SHARE / fastest / chain.sample_s), 1)
         """Samples beyond which a segment with noise is cut."""
 
-    def read(self, block: Block) -> Reading:
-        """Return the content of a block."""
+    def read(self, lines: Sequence[NDArray[Any]], start_ticks: int, plays: Plays | None) -> Reading:
+        """Return the content of a block; see ``Reading``."""
         key = ("reading", self._chain.identity)
-        known = {} if block.plays is None else block.plays.memory
+        known = {} if plays is None else plays.memory
         found = known.get(key)
         if found is None:
-            found = known[key] = Reading(self._chip, self._chain, block.lines, block.start_ticks, block.plays)
+            found = known[key] = Reading(self._chip, self._chain, lines, start_ticks, plays)
         return found
 
     def plan(
@@ -104,12 +104,33 @@ class TreePlayer:
         qubits: tuple[int, ...],
         quiet: Sequence[frozenset[int] | None],
     ) -> Plan:
+        key = ("pattern", self._levels, qubits, tuple(stretch), tuple(quiet), reading.content)
+        pattern = self._cache.get(key, lambda: self._pattern(reading, stretch, qubits, quiet))
+        if pattern.is_rigid or reading.moves(pattern.spans) != pattern.moves:
+            pattern = self._pattern(reading, stretch, qubits, quiet)
+        return Plan(qubits, pattern.segments, reading.angles(pattern.sources, pattern.leads))
+
+    def _pattern(
+        self,
+        reading: Reading,
+        stretch: Sequence[Segment],
+        qubits: tuple[int, ...],
+        quiet: Sequence[frozenset[int] | None],
+    ) -> _Pattern:
+        before = len(reading.asked)
         passages = reading.passages(stretch)
-        segments = [
-            self._planner.segment(passage, qubits, None if silent is None else silent & frozenset(qubits))
-            for passage, silent in zip(passages, quiet, strict=True)
-        ]
-        return Plan(qubits, segments, np.array([passage.angles for passage in passages]))
+        spans = reading.asked[before:]
+        return _Pattern(
+            segments=[
+                self._planner.segment(passage, qubits, None if silent is None else silent & frozenset(qubits))
+                for passage, silent in zip(passages, quiet, strict=True)
+            ],
+            sources=np.array([passage.sources for passage in passages]),
+            leads=np.array([passage.leads for passage in passages]),
+            spans=spans,
+            moves=reading.moves(spans),
+            is_rigid=any(self._planner.is_rigid(passage, qubits) for passage in passages),
+        )
 
     def play(
         self,
@@ -168,6 +189,28 @@ class TreePlayer:
 
         key = ("blurred", id(segment), tuple((q, x.tobytes()) for q, x in felt.items()))
         return self._cache.get(key, build).whole
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pattern:
+    """Some segments of a block, for all bindings that turn the phases of its drives alone."""
+
+    segments: list[SegmentGates]
+    sources: NDArray[np.int64]
+    """Play that gives each drive its phase, -1 for none, shape ``(n_segments, n)``."""
+    leads: NDArray[np.float64]
+    """Phase that its LO adds, same shape."""
+    spans: list[tuple[int, NDArray[np.int64], NDArray[np.int64]]]
+    """Where drives were looked at, see ``Reading.moves``."""
+    moves: bytes
+    """What was found there."""
+    is_rigid: bool
+    """Whether gates depend on phases, so that they are of one binding."""
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory, about."""
+        return 2 * self.sources.nbytes + 64 * len(self.segments) + len(self.moves) * 17
 
 
 @dataclass(frozen=True, slots=True, eq=False)

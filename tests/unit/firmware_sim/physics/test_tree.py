@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from firmware_sim.physics.gates import two_lowest
+from firmware_sim.physics.segments import Segment
 from qctrl.errors import ResourceError
 
 ALARM = 1e-6
@@ -133,3 +134,15 @@ def test_qubits_enter_when_a_line_first_touches_them(bench, chain3, shapes):
     columns = rig.engine.play(rig.begin(2), lines, 0)[0].state
     assert columns.qubits == (0, 1, 2)
     assert abs(np.vdot(ket, kets(columns)[:, 0])) ** 2 == pytest.approx(1, abs=2e-3)
+
+
+@pytest.mark.parametrize("driven", [1, 2])
+def test_gates_depend_on_the_phase_between_two_drives_whose_shapes_are_not_known(bench, chain3, shapes, driven):
+    """Bindings may share gates only where they do not."""
+    tree, (gauss, _) = bench(chain3, tree=True), shapes
+    lines = tree.lines(20)
+    for name in list(chain3.qubits)[:driven]:
+        tree.drive(lines, name, 0, 0.1 * gauss(20, 5.0))
+    player = tree.engine._tree
+    (passage,) = player.read(lines, 0, None).passages([Segment(0, 20)])
+    assert player._planner.is_rigid(passage, (0, 1, 2)) == (driven == 2)
