@@ -72,21 +72,30 @@ class Shapes:
         self._gain = events["gain"].astype(np.int64)
         self._by_row = np.flatnonzero(self._is_play & (events["row_field"] == RowField.GAIN))
         self._samples: dict[tuple[int, int, int], tuple[NDArray[np.complex128], bytes]] = {}
+        self._by_port: dict[int, dict[int, PortPlays]] = {}
 
     def bind(self, words: NDArray[np.uint32]) -> None:
         """Take the words of a binding, shape ``(n_slots,)``."""
         rows = self._program.events["value_row"][self._by_row]
-        self._gain[self._by_row] = words[rows].view(np.int32)
+        gains = words[rows].view(np.int32)
+        if not np.array_equal(self._gain[self._by_row], gains):
+            self._gain[self._by_row] = gains
+            self._by_port.clear()
 
     def plays(self, block: int) -> Plays:
-        """Return what a block plays on drive ports."""
+        """Return what a block plays on drive ports; its memory is that of one binding."""
+        if block not in self._by_port:
+            self._by_port[block] = self._ports(block)
+        return Plays(self._by_port[block])
+
+    def _ports(self, block: int) -> dict[int, PortPlays]:
         row = self._program.blocks[block]
         first = int(row["first_event"])
         span = np.arange(first, first + int(row["n_events"]))
         span = span[self._is_play[span]]
         borders = np.flatnonzero(np.diff(self._port[span], prepend=-1, append=-1))
         parts = [span[a:b] for a, b in itertools.pairwise(borders)]
-        return Plays({int(self._port[part[0]]): self._port_plays(part) for part in parts})
+        return {int(self._port[part[0]]): self._port_plays(part) for part in parts}
 
     def _port_plays(self, rows: NDArray[np.int64]) -> PortPlays:
         events = self._program.events[rows]
