@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import TracebackType
 
 from firmware_sim.scpi.bench import Bench
 from firmware_sim.scpi.cabling import load_cabling
@@ -50,3 +51,11 @@ class EmulatedRack:
         for wire in self.wires.values():
             wire.close()
         self.bench.close()
+
+    def __enter__(self) -> EmulatedRack:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

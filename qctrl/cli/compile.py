@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from qctrl.cli.circuit_file import read_circuit
-from qctrl.cli.device import DEFAULT_DEVICE, Choice, ConfigOption, DeviceOption, fit, opened
+from qctrl.cli.device import Choice, ConfigOption, DeviceOption, fit, opened
 from qctrl.cli.output import JsonOption, print_columns, print_json
 from qctrl.cli.progress import Bar
 from qctrl.errors import CompileError, ConfigError
@@ -38,7 +38,7 @@ def compile_file(  # noqa: PLR0913 - a command's options are its parameters
     ],
     *,
     dump: Annotated[Stage, typer.Option(help="The stage to print.")] = Stage.PROGRAM,
-    device: DeviceOption = DEFAULT_DEVICE,
+    device: DeviceOption = None,
     config: ConfigOption = None,
     port: Annotated[str | None, typer.Option(help="With --dump samples: every sample of this port.")] = None,
     out: Annotated[Path | None, typer.Option(dir_okay=False, help="Also write the packed program here.")] = None,
@@ -50,7 +50,7 @@ def compile_file(  # noqa: PLR0913 - a command's options are its parameters
     if dump is Stage.Q1ASM and config is None:
         raise typer.BadParameter("it goes with --config RACK.yaml of a Qblox cluster", param_hint="--dump q1asm")
     circuit = read_circuit(file)
-    with opened(Choice(device, config)) as backend, Bar(f"compiling {file.name} for {device}"):
+    with opened(Choice(device, config)) as backend, Bar(f"compiling {file.name} for {backend.name}"):
         isa = fit(circuit, backend)
         program = backend.compile(isa)
         listing = _listing(dump, isa, backend, program, config)

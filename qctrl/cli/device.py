@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 DEFAULT_DEVICE: Final = "chain5"
 
-DeviceOption = Annotated[str, typer.Option("--device", "-d", help="Name of the device.")]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", "-d", help=f"Name of the device; default {DEFAULT_DEVICE}, or the only one of the rack."),
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="Rack file; the default is the embedded emulator.", dir_okay=False),
@@ -30,7 +33,8 @@ ConfigOption = Annotated[
 class Choice:
     """Which device, behind which rack, with which switches of the emulator."""
 
-    device: str = DEFAULT_DEVICE
+    device: str | None = None
+    """``None`` is the default, or the only device of the rack."""
     config: Path | None = None
     seed: int | None = None
     noise: bool = True
@@ -49,9 +53,16 @@ def opened(choice: Choice) -> Generator[Backend]:
         switches["noise"] = False
     service = ProviderService(config=choice.config)
     try:
-        yield service.backend(choice.device, **switches)
+        yield service.backend(choice.device or _only_device(choice.config), **switches)
     finally:
         service.close()
+
+
+def _only_device(config: Path | None) -> str:
+    from qctrl.config import find_rack, load_rack
+
+    devices = load_rack(config or find_rack()).devices
+    return devices[0] if len(devices) == 1 else DEFAULT_DEVICE
 
 
 def fit(circuit: QuantumCircuit, backend: Backend, *, seed: int | None = None) -> QuantumCircuit:

@@ -2,9 +2,11 @@
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, Final, NoReturn
 
 import typer
 
@@ -21,6 +23,9 @@ from qctrl.cli import (
     run,
 )
 from qctrl.version import __version__
+
+_INTERRUPTED: Final = 130
+_TERMINATED: Final = 143
 
 app = typer.Typer(
     name="qctrl",
@@ -67,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 if all went well, 1 after a failed check or another error, 2 after wrong usage, 3 if an instrument or the
-        connection to it failed, 4 if a calibration or configuration file cannot be used, 130 after Ctrl-C.
+        connection to it failed, 4 if a calibration or configuration file cannot be used, 130 after Ctrl-C, 143 after
+        SIGTERM.
     """
     if arguments is None:
         return _whole_process()
@@ -78,9 +84,18 @@ def _whole_process() -> int:
     """Run the command line of a process that does nothing else."""
     # Imports make a million objects and no garbage: looking for it costs 0.15 s here, and 0.6 s more at the exit.
     gc.set_threshold(100_000, 20, 100)
+    terminated: list[int] = []
+
+    def terminate(number: int, _frame: FrameType | None) -> NoReturn:
+        signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+        terminated.append(number)
+        raise KeyboardInterrupt
+
+    # As Ctrl-C does, it cancels the job and leaves outputs safe.
+    signal.signal(signal.SIGTERM, terminate)
     code = _run(sys.argv[1:])
     gc.freeze()
-    return code
+    return _TERMINATED if terminated and code == _INTERRUPTED else code
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -89,7 +104,7 @@ def _run(arguments: Sequence[str]) -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except KeyboardInterrupt:
-        return 130
+        return _INTERRUPTED
     except Exception as error:
         # The outermost frame: users get a line, never a traceback.
         if os.environ.get("QCTRL_DEBUG") == "1":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from qctrl.cli.circuit_file import read_circuit
-from qctrl.cli.device import DEFAULT_DEVICE, Choice, ConfigOption, fit, opened
+from qctrl.cli.device import Choice, ConfigOption, fit, opened
 from qctrl.cli.output import JsonOption, print_json
 from qctrl.cli.progress import Bar
 from qctrl.errors import ProtocolError
@@ -39,7 +39,7 @@ def draw(
     out: Annotated[Path, typer.Option(help="The picture: .html, .svg, .png or .pdf.", dir_okay=False)],
     device: Annotated[
         str | None,
-        typer.Option("--device", "-d", help=f"Device; default {DEFAULT_DEVICE}, for a packed program none."),
+        typer.Option("--device", "-d", help="Device; the default is that of `qctrl run`, for a packed program none."),
     ] = None,
     config: ConfigOption = None,
     ports: Annotated[
@@ -67,7 +67,7 @@ def _load(file: Path, device: str | None, config: Path | None) -> tuple[Program 
 
     packed = _packed(file)
     if packed is None:
-        with opened(Choice(device or DEFAULT_DEVICE, config)) as backend:
+        with opened(Choice(device, config)) as backend:
             return backend.compile(fit(read_circuit(file), backend)), None
     program = Program.from_bytes(packed)
     if device is None:

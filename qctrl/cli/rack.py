@@ -74,7 +74,7 @@ def _refuse_sequencer(file: Path, rack: "Rack") -> None:
 def _row(name: str, rack: "Rack", health: "BoxHealth | QctrlError") -> dict[str, Any]:
     address = rack.instruments[name].address
     if isinstance(health, QctrlError):
-        row = dict.fromkeys(("identity", "limits", "clock", "outputs"), "")
+        row = dict.fromkeys(("identity", "limits", "clock", "outputs", "errors"), "")
         said = str(health).splitlines()[0].removeprefix(f"instrument {name} at {address}: ")
         return {"box": name, "address": address, **row, "status": said}
     identity = health.identity
@@ -86,6 +86,7 @@ def _row(name: str, rack: "Rack", health: "BoxHealth | QctrlError") -> dict[str,
         "limits": health.limits,
         "clock": "locked" if health.reference_locked else "unlocked",
         "outputs": "on" if health.outputs_on else "off",
+        "errors": "; ".join(health.errors) or "none",
         "status": "; ".join(troubles) or "ok",
     }
 
@@ -93,5 +94,5 @@ def _row(name: str, rack: "Rack", health: "BoxHealth | QctrlError") -> dict[str,
 def _troubles(health: "BoxHealth") -> Iterator[str]:
     if not health.reference_locked:
         yield "not locked to its reference clock, check the cable"
-    for error in health.errors:
-        yield f"error {error}"
+    if health.errors:
+        yield "its error queue was not empty"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from qctrl.cli.circuit_file import read_circuit
-from qctrl.cli.device import DEFAULT_DEVICE, Choice, ConfigOption, DeviceOption, check_runnable, fit, opened
+from qctrl.cli.device import Choice, ConfigOption, DeviceOption, check_runnable, fit, opened
 from qctrl.cli.output import JsonOption, print_counts, print_json
 from qctrl.cli.progress import Bar
 
@@ -19,7 +19,7 @@ FileArgument = Annotated[
 def run(  # noqa: PLR0913 - a command's options are its parameters
     file: FileArgument,
     *,
-    device: DeviceOption = DEFAULT_DEVICE,
+    device: DeviceOption = None,
     config: ConfigOption = None,
     shots: Annotated[int, typer.Option(min=1, help="Number of shots.")] = 1024,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the emulator and the transpiler.")] = None,
@@ -29,7 +29,7 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
     """Transpile, compile and execute an OpenQASM file, and print the counts."""
     circuit = read_circuit(file)
     check_runnable(circuit)
-    with opened(Choice(device, config, seed, noise)) as backend, Bar(f"{file.name} on {device}") as bar:
+    with opened(Choice(device, config, seed, noise)) as backend, Bar(f"{file.name} on {backend.name}") as bar:
         from qctrl.primitives import SamplerV2
 
         job = SamplerV2(backend).run([fit(circuit, backend, seed=seed)], shots=shots)
@@ -41,12 +41,13 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
             typer.echo(f"job {job.job_id()} was cancelled", err=True)
             raise
         calibration_id = backend.calibration.id
+        name = backend.name
     registers = counts_of(pub_result.data)
     if as_json:
         print_json(
             {
                 "file": file,
-                "device": device,
+                "device": name,
                 "calibration_id": calibration_id,
                 "job_id": job.job_id(),
                 "shots": shots,
@@ -56,7 +57,7 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
             }
         )
         return
-    typer.echo(f"{file.name} on {device}, calibration {calibration_id}, job {job.job_id()}")
+    typer.echo(f"{file.name} on {name}, calibration {calibration_id}, job {job.job_id()}")
     print_counts(registers)
 
 

@@ -69,6 +69,7 @@ def test_rack_in_order_is_listed_box_by_box_and_left_as_it_was(emulated, capsys)
     assert rows["lo_drive"]["limits"] == "15 dBm"
     assert {row["status"] for row in rows.values()} == {"ok"}
     assert {row["outputs"] for row in rows.values()} == {"off"}
+    assert {row["errors"] for row in rows.values()} == {"none"}
     assert ask(instrument="lo_drive", ask="state")["reference"] == "INT"
 
 
@@ -80,7 +81,7 @@ def test_trouble_is_named_at_its_box_and_fails_the_check(emulated, capsys):
     assert main(["rack", "check", str(file)]) == 1
     out = capsys.readouterr().out
     assert "not locked to its reference clock" in out
-    assert "error -300, Device-specific error" in out
+    assert "-300, Device-specific error  its error queue was not empty" in out
     assert "serial number 7 answers, not 101001" in out
     ask(instrument="awg2", fault="reference_locked", value=True)
     ask(instrument="lo_drive", fault="identity", value=None)
@@ -123,7 +124,15 @@ def test_control_port_refuses_what_it_does_not_know(emulated):
     _, ask = emulated
     assert "there is no instrument 'x'" in ask(instrument="x", fault="delay_s")["error"]
     assert "bias has no fault 'misses_triggers'" in ask(instrument="bias", fault="misses_triggers")["error"]
-    assert ask(fault="delay_s")["ok"] is False
+    assert "awg1 has no fault 'tired'; known: delay_s, " in ask(instrument="awg1", fault="tired")["error"]
+    assert (
+        ask(instrument="awg1", fault="delay_s", value="long")["error"]
+        == "delay_s takes a value of type float, not 'long'"
+    )
+    assert "takes a code and a text" in ask(instrument="awg1", fault="push_error", value=-222)["error"]
+    assert ask(fault="delay_s")["error"].startswith('say {"instrument": NAME')
+    assert ask(instrument="awg1", ask="age")["error"].startswith('say {"instrument": NAME')
+    assert "frames_short" in ask(instrument="digitizer", ask="faults")["faults"]
 
 
 @pytest.mark.parametrize(

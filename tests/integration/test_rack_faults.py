@@ -22,16 +22,27 @@ from qctrl.errors import (
     QctrlError,
     ResourceError,
 )
-from qctrl.execution import JobSpec, Work
+from qctrl.instruments.scpi import Session
+from qctrl.primitives import SamplerV2
 from qctrl.protocol import Mixer
 from tests.integration.rack_bench import assert_dac_plays
-from tests.integration.rack_stand import SHOTS, Stand
+from tests.integration.rack_stand import SHOTS, TIMEOUT_S, Stand
 
 pytest.importorskip("pyvisa_py")
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 15.0
 """Of a run with a fault, on a machine whose cores are busy; its own deadlines are a tenth of it."""
+START_S = 60.0
+PLAYING = 2
+BELL = """OPENQASM 3.0;
+include "stdgates.inc";
+qubit[2] q;
+bit[2] c;
+h q[0];
+cx q[0], q[1];
+c = measure q;
+"""
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +60,17 @@ def backend(home):
         yield service.backend("pair2")
 
 
-@pytest.fixture(scope="module")
-def program(backend):
+def bell(backend):
     circuit = QuantumCircuit(2)
     circuit.h(0)
     circuit.cx(0, 1)
     circuit.measure_all()
-    return backend.compile(transpile(circuit, backend, seed_transpiler=1)).program
+    return transpile(circuit, backend, seed_transpiler=1)
+
+
+@pytest.fixture(scope="module")
+def program(backend):
+    return backend.compile(bell(backend)).program
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +109,13 @@ FAULTS = [
     ("awg2", "reference_locked", False, InstrumentError, "awg2 is not locked"),
     # Fewer records, more than there are, a converter at its end.
     ("digitizer", "frames_short", 1, InstrumentTimeoutError, "digitizer has 19 of 20 records"),
+    (
+        "digitizer",
+        "frames_short",
+        -1,
+        InstrumentError,
+        "it has 21 records, not 20; they are never padded and never cut",
+    ),
     ("digitizer", "extra_length", 4, InstrumentError, "digitizer at"),
     ("digitizer", "corrupts", True, InstrumentError, "channel 1 is overdriven in frame 1, sample 0"),
 ]
@@ -113,10 +135,12 @@ def test_fault_ends_safe_and_the_next_run_works(stand, name, fault, value, error
         stand.play()
     assert time.monotonic() - began < DEADLINE_S
     assert stand.driver.health().state == "failed"
+    # Safe while the fault is still there, but for a box that takes nothing any more: that one is, once it does.
+    stand.assert_safe(but=name if fault == "stop_reading_at" else None)
     stand.cure(name)
-    # What could not be reached then is brought to its safe state now.
-    stand.driver.safe_state()
-    stand.assert_safe()
+    if fault == "stop_reading_at":
+        stand.driver.safe_state()
+        stand.assert_safe()
     if fault == "loose_marker":
         stand.driver.connect()
     assert_played(stand.play())
@@ -233,59 +257,67 @@ def test_second_owner_of_the_rack_is_refused(stand):
     assert stand.play()
 
 
-def test_failed_job_says_why_and_the_job_after_it_is_done(stand, backend, program):
-    """Through the runner: jobs before and after a fault lose nothing."""
+JOB_FAULTS = [
+    ("awg1", "push_error", (-222, "Data out of range"), r"awg1 at .* reports -222, Data out of range"),
+    ("awg2", "delay_s", 1.4, r"awg2 at .* was not answered within 1 s"),
+    ("lo_drive", "reference_locked", False, "lo_drive is not locked to its reference clock"),
+]
+
+
+def test_jobs_around_a_fault_are_kept_and_end(stand, program, monkeypatch):
+    """Nothing lost: what was submitted before, with and after a fault is found again, with its results or its error."""
     stand.driver.close()
-    spec = lambda: JobSpec(os.urandom(8).hex(), "pair2", backend.setup, (Work(program, None, SHOTS),))  # noqa: E731
+    monkeypatch.setitem(Session.__init__.__kwdefaults__, "timeout_s", TIMEOUT_S)
     with ProviderService(config=stand.bench.path) as service:
-        runner = service.backend("pair2").runner
-        executions = [runner.submit(spec())]
-        assert executions[0].result(DEADLINE_S).works[0].bits.shape == (1, SHOTS, 1)
-        stand.inject("awg1", "push_error", (-222, "Data out of range"))
-        executions += [runner.submit(spec()) for _ in range(2)]
-        with pytest.raises(QctrlError, match=r"awg1 at .* reports -222, Data out of range"):
-            executions[1].result(DEADLINE_S)
-        assert executions[2].result(DEADLINE_S).works[0].bits.shape == (1, SHOTS, 1)
+        backend = service.backend("pair2")
+        sampler = SamplerV2(backend)
+        jobs = [sampler.run([bell(backend)], shots=SHOTS)]
+        jobs[0].result()
+        for name, fault, value, text in JOB_FAULTS:
+            stand.inject(name, fault, value)
+            began = time.monotonic()
+            failing = sampler.run([bell(backend)], shots=SHOTS)
+            with pytest.raises(QctrlError, match=text):
+                failing.result()
+            assert time.monotonic() - began < DEADLINE_S
+            stand.assert_safe()
+            stand.cure(name)
+            jobs += [failing, sampler.run([bell(backend)], shots=SHOTS)]
+            assert jobs[-1].result()[0].data.meas.num_shots == SHOTS
+        for job in jobs:
+            kept = service.job(job.job_id())
+            assert str(kept.status()).endswith("ERROR" if job in jobs[1::2] else "DONE")
+            if job in jobs[0::2]:
+                assert kept.result()[0].data.meas.get_counts() == job.result()[0].data.meas.get_counts()
     stand.assert_safe()
     stand.driver.connect()
 
 
-HOST = """
-import sys
-from pathlib import Path
-from qctrl.config import load_rack
-from qctrl.instruments import open_boxes
-from qctrl.protocol import Program, Run, Setup
-folder = Path(sys.argv[1])
-setup = Setup.from_bytes((folder / "setup").read_bytes())
-program = Program.from_bytes((folder / "program").read_bytes())
-driver = open_boxes(load_rack(sys.argv[2]), "pair2")
-epoch = driver.connect().epoch + 1
-driver.configure(setup)
-driver.load(program, None)
-run = Run("1", epoch, setup.hash.hex(), program.hash.hex(), "", 0, 1, 0, 20, 0)
-driver.start(run)
-while driver.fetch("1", 0, 0.05).progress.done_shots == 0:
-    if any(driver._boxes[name].are_outputs_on() for name in ("awg1", "lo_drive")):
-        print("playing", flush=True)
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_death_of_the_host_leaves_boxes_safe_and_leases_free(stand, number, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143)])
+def test_death_of_the_host_leaves_boxes_safe_and_leases_free(stand, number, code, tmp_path):
+    stand.driver.safe_state()
     stand.driver.close()
     stand.inject("digitizer", "frames_short", 1)  # so that the run goes on for as long as its host lives
-    (tmp_path / "setup").write_bytes(stand.setup.to_bytes())
-    (tmp_path / "program").write_bytes(stand.program.to_bytes())
-    command = [sys.executable, "-c", HOST, str(tmp_path), str(stand.bench.path)]
-    host = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    assert host.stdout.readline() == "playing\n"
+    circuit = tmp_path / "bell.qasm"
+    circuit.write_text(BELL)
+    command = [sys.executable, "-m", "qctrl.cli", "run", str(circuit), "--config", str(stand.bench.path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    host = subprocess.Popen([*command, "--shots", str(SHOTS)], stderr=subprocess.PIPE, text=True, env=environment)
+    until = time.monotonic() + START_S
+    while stand.bench.instruments["awg1"].state != PLAYING:
+        assert time.monotonic() < until
+        assert host.poll() is None, host.stderr.read()
+        time.sleep(0.01)
     assert stand.bench.instruments["lo_drive"].on
     sessions = psutil.Process(host.pid).children()
     assert len(sessions) == 6
     host.send_signal(number)
-    assert host.wait(DEADLINE_S) == -number
-    host.stdout.close()
+    _, said = host.communicate(timeout=DEADLINE_S)
+    host.stderr.close()
+    assert host.returncode == code
+    if number == signal.SIGTERM:
+        assert "was cancelled" in said
+        stand.assert_safe()  # it ended in order
     _, alive = psutil.wait_procs(sessions, DEADLINE_S)
     assert not alive
     stand.assert_safe()

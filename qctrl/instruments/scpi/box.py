@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from qctrl.config import RackInstrument
-from qctrl.errors import InstrumentError, InstrumentFault, ResourceError
+from qctrl.errors import InstrumentError, InstrumentFault, InstrumentTimeoutError, ResourceError
 from qctrl.instruments.boxes.base import BoxHealth, BoxIdentity
 from qctrl.instruments.scpi.session import Session
 
@@ -66,10 +66,20 @@ class ScpiBox:
         return BoxHealth(identity, self.is_locked(), self.are_outputs_on(), errors, self.limits_text())
 
     def safe_state(self) -> None:
-        """Send the lines that park it, on a new connection if it must be."""
-        if not self.session.is_open:
-            self._open(park=self.park, clear=True)
-        self.command(*self.park)
+        """Send the lines that park it, on a new connection if it must be.
+
+        Raises:
+            InstrumentError: It did not confirm them. If it is only late with its answers, and was this instrument
+                before, it has got them all the same.
+        """
+        try:
+            if not self.session.is_open:
+                self._open(park=self.park, clear=True)
+            self.command(*self.park)
+        except InstrumentTimeoutError:
+            if self._identity is not None and self.park:
+                self.session.tell(self.park)
+            raise
 
     def close(self) -> None:
         """Close the session."""

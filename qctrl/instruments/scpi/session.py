@@ -60,21 +60,27 @@ class Session:
             MissingExtraError: pyvisa is not installed.
             InstrumentError: Nobody answers.
         """
-        self._child.kill()
-        if importlib.util.find_spec("pyvisa") is None:
-            raise MissingExtraError(
-                f"instrument {self.name} is reached through VISA; install it with: pip install 'qctrl-stack[visa]'"
-            )
-        self._child.start()
-        self.generation += 1
-        body = {"verb": "open", "address": self.address, "backend": self._backend, "timeout_s": self._timeout_s}
-        self._request(body, extra_s=_START_S)
+        self._connect()
         # pyvisa-py opens closed ports without complaint: only an answer means that somebody is there.
         if clear:
             self.write("*CLS")
         identity = self.ask("*IDN?")
         self._request({"verb": "park", "lines": list(park)})
         return identity
+
+    def tell(self, lines: Sequence[str]) -> None:
+        """Connect anew, send lines without asking for anything, and close; for an instrument that does not answer.
+
+        Args:
+            lines: The lines.
+
+        Raises:
+            InstrumentError: It does not even take them.
+        """
+        self._connect()
+        for line in lines:
+            self.write(line)
+        self.close()
 
     def write(self, text: str, payload: bytes | memoryview | None = None) -> None:
         """Send a line, with ``payload`` as an IEEE 488.2 definite-length block at its end.
@@ -116,6 +122,17 @@ class Session:
     def close(self) -> None:
         """End the connection and the process; the instrument keeps its state."""
         self._child.close()
+
+    def _connect(self) -> None:
+        self._child.kill()
+        if importlib.util.find_spec("pyvisa") is None:
+            raise MissingExtraError(
+                f"instrument {self.name} is reached through VISA; install it with: pip install 'qctrl-stack[visa]'"
+            )
+        self._child.start()
+        self.generation += 1
+        body = {"verb": "open", "address": self.address, "backend": self._backend, "timeout_s": self._timeout_s}
+        self._request(body, extra_s=_START_S)
 
     def _request(
         self, body: dict[str, Any], payload: bytes | memoryview | None = None, *, extra_s: float = 0.0

@@ -1,11 +1,15 @@
 """Circuits made to fit a device."""
 
+from pathlib import Path
+
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate, Parameter
 
 from qctrl.cli.device import Choice, check_runnable, fit, opened
 from qctrl.errors import CompileError, ConfigError
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -48,6 +52,13 @@ def test_switches_reach_the_emulator(nominal):
 def test_unknown_device_is_refused_with_the_known_ones(nominal):
     with pytest.raises(ConfigError, match=r"pair2.*chain5"), opened(Choice("pair3")):
         pass
+
+
+def test_only_device_of_a_rack_is_the_default(nominal):
+    with opened(Choice(config=ROOT / "configs" / "rack_visa.yaml")) as backend:
+        assert backend.name == "pair2"
+    with opened(Choice()) as backend:
+        assert backend.name == "chain5"
 
 
 def test_open_parameter_is_named():

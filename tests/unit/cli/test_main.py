@@ -1,5 +1,6 @@
 """The application as a whole: help, usage errors, and what becomes of exceptions."""
 
+import signal
 import subprocess
 import sys
 
@@ -106,5 +107,17 @@ def test_process_reads_its_own_arguments(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["qctrl", "--version"])
     monkeypatch.setattr("gc.freeze", lambda: None)
     monkeypatch.setattr("gc.set_threshold", lambda *_: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     assert main() == 0
     assert capsys.readouterr().out == f"qctrl {__version__}\n"
+
+
+def test_sigterm_ends_a_command_as_an_interrupt_does(monkeypatch):
+    handlers = {}
+    monkeypatch.setattr(sys, "argv", ["qctrl", "jobs", "list"])
+    monkeypatch.setattr("gc.freeze", lambda: None)
+    monkeypatch.setattr("gc.set_threshold", lambda *_: None)
+    monkeypatch.setattr("signal.signal", handlers.__setitem__)
+    monkeypatch.setattr("qctrl.service.JobStore", lambda: handlers[signal.SIGTERM](signal.SIGTERM, None))
+    assert main() == 143
+    assert handlers[signal.SIGTERM] is signal.SIG_DFL
