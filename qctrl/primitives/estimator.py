@@ -20,7 +20,7 @@ from qctrl.primitives.correlated_readout import measured_sets, reference_circuit
 from qctrl.primitives.estimator_results import RECIPE
 from qctrl.primitives.job import Job
 from qctrl.primitives.mitigation import NONE, Mitigation
-from qctrl.primitives.observables import observable_terms
+from qctrl.primitives.observables import Grouping, observable_terms, single_terms
 from qctrl.primitives.options import EstimatorOptions
 from qctrl.primitives.plan import Plan, pauli_shots, plan_pub
 from qctrl.primitives.primitive import Primitive
@@ -93,7 +93,7 @@ class EstimatorV2(Primitive[EstimatorOptions], BaseEstimatorV2):
             self._options.twirling.check(index, pauli_shots(_precision(index, pub)))
             self._backend.check(pub.circuit)
         mitigation = self._mitigation(coerced)
-        grouping = CommutingGroups(self._backend.target) if self._options.entangles() else None
+        grouping = self._grouping()
         plans = [plan_pub(pub, mitigation, grouping) for pub in coerced]
         values = flat_values(coerced)
         variants = [self._variants(index, pub) for index, pub in enumerate(coerced)]
@@ -112,12 +112,17 @@ class EstimatorV2(Primitive[EstimatorOptions], BaseEstimatorV2):
             "correlated": self._options.correlates_readout(),
         }
         if grouping is not None:
-            notes["groups"] = grouping.to_document()
+            notes["groups"] = grouping.to_document() if isinstance(grouping, CommutingGroups) else "none"
         if self._options.extrapolates():
             factors = tuple(tuple(variant.factor for variant in each) for each in variants)
             zne = self._options.resilience.zne
             notes["zne"] = Zne(factors, zne.amplifier, zne.extrapolators).to_document()
         return self._submit(RECIPE, coerced, values, tasks, twirling, notes)
+
+    def _grouping(self) -> CommutingGroups | Grouping | None:
+        if self._options.grouping == "none":
+            return single_terms
+        return CommutingGroups(self._backend.target) if self._options.entangles() else None
 
     def _variants(self, index: int, pub: EstimatorPub) -> list[Amplified]:
         options = self._options.dynamical_decoupling.compile_options()

@@ -20,6 +20,7 @@ from qctrl.primitives.estimate import Estimate, estimate, estimate_in_groups
 from qctrl.primitives.job import Recipe
 from qctrl.primitives.metadata import Metadata
 from qctrl.primitives.mitigation import Mitigation
+from qctrl.primitives.observables import Grouping, single_terms
 from qctrl.primitives.plan import Measurement, Plan, pauli_shots, plan_pub
 from qctrl.primitives.pubs import decode_estimator_pubs
 from qctrl.primitives.randomizations import restore
@@ -41,7 +42,7 @@ def pub_results(pubs: Sequence[EstimatorPub], blob: Blob, works: Sequence[WorkRe
     mitigation = Mitigation.from_document(blob.document.get("assignments", {}))
     zne = Zne.from_document(blob.document["zne"]) if "zne" in blob.document else None
     placements = [Placement.from_document(each) for each in blob.document["placements"]]
-    grouping = StoredGroups(blob.document["groups"]) if "groups" in blob.document else None
+    grouping = _grouping(blob.document.get("groups"))
     plans = [plan_pub(pub, mitigation, grouping) for pub in pubs]
     factors = [(1.0,) for _ in pubs] if zne is None else zne.factors
     sets = measured_sets(plans) if blob.document.get("correlated", False) else []
@@ -104,6 +105,12 @@ def _pub_result(
         evs=found.evs, stds=found.stds, evs_noise_factors=all_evs, stds_noise_factors=all_stds, shape=plan.shape
     )
     return PubResult(data, metadata=metadata)
+
+
+def _grouping(kept: Any) -> Grouping | None:
+    if kept is None:
+        return None
+    return single_terms if kept == "none" else StoredGroups(kept)
 
 
 def _metadata(pub: EstimatorPub, plan: Plan, n_factors: int) -> Metadata:

@@ -69,3 +69,8 @@ def group_terms(terms: Iterable[Term]) -> tuple[Group, ...]:
             bases.append(wanted)
             members.append([Reading(term, term)])
     return tuple(Group(tuple(sorted(basis.items())), tuple(group)) for basis, group in zip(bases, members, strict=True))
+
+
+def single_terms(terms: Iterable[Term]) -> tuple[Group, ...]:
+    """Give each term a group of its own; deterministic."""
+    return tuple(group for term in sorted(terms) for group in group_terms([term]))

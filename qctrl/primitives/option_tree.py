@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -40,6 +41,34 @@ class Rule:
     says: str
 
 
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Where an option stands that Qiskit's own primitives call otherwise."""
+
+    path: tuple[str, ...]
+    """Groups and name."""
+    takes: Mapping[Any, Any] = field(default_factory=dict[Any, Any])
+    """Values of Qiskit's and what they are here; empty if they are the same."""
+    gives: Mapping[Any, Any] = field(default_factory=dict[Any, Any])
+    """Values here and what they are there."""
+
+    def get(self, tree: Options) -> Any:
+        """Return the value as Qiskit says it."""
+        value: Any = functools.reduce(getattr, self.path, tree)
+        return self.gives[value] if self.gives else value
+
+    def set(self, tree: Options, name: str, value: Any) -> None:
+        """Set the option to a value of Qiskit's.
+
+        Raises:
+            ValueError: The value is not allowed.
+        """
+        if self.takes and value not in self.takes:
+            raise ValueError(f"option {name} is {value!r}; it must be one of {', '.join(map(repr, self.takes))}")
+        *groups, last = self.path
+        setattr(functools.reduce(getattr, groups, tree), last, self.takes[value] if self.takes else value)
+
+
 _Node = TypeVar("_Node", bound="Options")
 
 
@@ -49,8 +78,7 @@ class Options:
     RULES: ClassVar[Mapping[str, Rule]] = {}
     ABSENT: ClassVar[Mapping[str, str]] = {}
     """Why there is no such option, by names that users may know."""
-    ALIASES: ClassVar[Mapping[str, tuple[str, str]]] = {}
-    """Group and name of options that Qiskit's own primitives call otherwise."""
+    ALIASES: ClassVar[Mapping[str, Alias]] = {}
 
     def __getattr__(self, name: str) -> Any:
         """Return an option by its name elsewhere, and refuse what is not there.
@@ -59,8 +87,7 @@ class Options:
             AttributeError: There is no such option; the message gives the reason or the nearest name.
         """
         if name in self.ALIASES:
-            group, own = self.ALIASES[name]
-            return getattr(getattr(self, group), own)
+            return self.ALIASES[name].get(self)
         raise AttributeError(self._unknown(name))
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -72,8 +99,7 @@ class Options:
             TypeError: A group of options is given something else than a group or a mapping.
         """
         if name in self.ALIASES:
-            group, own = self.ALIASES[name]
-            setattr(getattr(self, group), own, value)
+            self.ALIASES[name].set(self, name, value)
             return
         known = {option.name for option in fields(self)}  # pyright: ignore[reportArgumentType]
         if name not in known:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from qctrl.primitives import absent
-from qctrl.primitives.option_tree import Options, Rule, finite, positive_integer, seed, whole
+from qctrl.primitives.option_tree import Alias, Options, Rule, finite, positive_integer, seed, whole
 from qctrl.primitives.resilience import ResilienceOptions
 from qctrl.primitives.suppression import DynamicalDecouplingOptions, TwirlingOptions, one_of
 
@@ -79,6 +79,9 @@ class EnvironmentOptions(Options):
 _MAX_EXECUTION_TIME = Rule(lambda v: v is None or (finite(v, 0.0) and v > 0), "seconds, above 0, or None")
 
 
+_SEED = Alias(("simulator", "seed_simulator"))
+
+
 @dataclass
 class SamplerOptions(Options):
     """Options of ``SamplerV2``."""
@@ -98,7 +101,7 @@ class SamplerOptions(Options):
         "max_execution_time": _MAX_EXECUTION_TIME,
     }
     ABSENT: ClassVar[Mapping[str, str]] = absent.SAMPLER
-    ALIASES: ClassVar[Mapping[str, tuple[str, str]]] = {"seed_simulator": ("simulator", "seed_simulator")}
+    ALIASES: ClassVar[Mapping[str, Alias]] = {"seed_simulator": _SEED}
 
     def shots(self) -> int:
         """Return the shots of a pub that brings none."""
@@ -116,7 +119,8 @@ class EstimatorOptions(Options):
     grouping: str = "qubit_wise"
     """Which terms share shots: ``qubit_wise``, those that commute qubit by qubit; or ``commuting``, all that commute,
     with gates that measure them together, where that takes fewer shots and the device couples their qubits. The errors
-    of these gates are in the result, so extrapolation to zero noise leaves them out and stays ``qubit_wise``."""
+    of these gates are in the result, so extrapolation to zero noise leaves them out and stays ``qubit_wise``. With
+    ``none`` each term has shots of its own."""
     resilience_level: int = 0
     """0 takes outcomes as they are, 1 corrects the readout, 2 extrapolates to zero noise as well."""
     resilience: ResilienceOptions = field(default_factory=ResilienceOptions)
@@ -129,16 +133,21 @@ class EstimatorOptions(Options):
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
 
     RULES: ClassVar[Mapping[str, Rule]] = {
-        "grouping": one_of("qubit_wise", "commuting"),
+        "grouping": one_of("qubit_wise", "commuting", "none"),
         "default_precision": Rule(lambda v: finite(v, 0.0) and v > 0, "a finite number above 0"),
         "default_shots": Rule(lambda v: v is None or positive_integer(v), "a whole number, at least 1, or None"),
         "resilience_level": Rule(lambda v: whole(v) and v in (0, 1, 2), "0, 1 or 2"),
         "max_execution_time": _MAX_EXECUTION_TIME,
     }
     ABSENT: ClassVar[Mapping[str, str]] = absent.ESTIMATOR
-    ALIASES: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "seed_simulator": ("simulator", "seed_simulator"),
-        "seed_estimator": ("simulator", "seed_simulator"),
+    ALIASES: ClassVar[Mapping[str, Alias]] = {
+        "seed_simulator": _SEED,
+        "seed_estimator": _SEED,
+        "abelian_grouping": Alias(
+            ("grouping",),
+            {True: "qubit_wise", False: "none"},
+            {"qubit_wise": True, "commuting": True, "none": False},
+        ),
     }
 
     def precision(self) -> float:

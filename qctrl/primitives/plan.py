@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
 from qctrl.primitives.mitigation import NONE, Mitigation
-from qctrl.primitives.observables import Basis, Gate, Group, Grouping, Term, group_terms, observable_terms
+from qctrl.primitives.observables import Basis, Gate, Group, Grouping, Term, group_terms, observable_terms, single_terms
 from qctrl.primitives.readings import reading_values
 
 _SLACK_SHOTS: Final = 1e-9
@@ -96,7 +96,8 @@ def plan_pub(pub: EstimatorPub, mitigation: Mitigation = NONE, grouping: Groupin
     Args:
         pub: The pub; its precision is above 0.
         mitigation: What outcomes are worth; correcting the readout widens the range of an outcome.
-        grouping: Offers groups beside those that commute qubit by qubit; they are taken where that saves shots.
+        grouping: Offers groups beside those that commute qubit by qubit; they are taken where that saves shots. With
+            ``single_terms`` there are no others.
     """
     points = np.arange(pub.parameter_values.size).reshape(pub.parameter_values.shape)
     points, observables = np.broadcast_arrays(points, pub.observables.sparse_observables_array())
@@ -183,6 +184,8 @@ def _shares(
         return _spread(groups, observables, precision, mitigation)
 
     terms = frozenset(term for each in observables for term in each)
+    if grouping is single_terms:
+        return spread(single_terms(terms))
     plain = spread(group_terms(terms))
     if grouping is None:
         return plain

@@ -99,6 +99,19 @@ def test_the_default_precision_is_a_hundredth(backend, isa):
         assert loose[0].metadata["target_precision"] == 0.25
 
 
+def test_without_grouping_each_term_has_shots_of_its_own(backend, isa):
+    """Seed 11; false alarm 1e-6. As Qiskit's ``abelian_grouping=False``, also when the job is read back."""
+    observable = SparsePauliOp(["ZZI", "IZZ", "ZII"], [1, 0.5, 1]).apply_layout(isa.layout)
+    pub = (isa, observable, np.full(3, 0.4))
+    job = EstimatorV2(backend, {"abelian_grouping": False}).run([pub], precision=0.1)
+    result = job.result()[0]
+    assert len(result.metadata["qctrl"]["groups"]) == 3
+    exact = StatevectorEstimator().run([pub]).result()[0].data.evs
+    assert_estimates(result.data.evs, exact, 2.5, 100)
+    again = restore(Jobs(JobStore(backend.jobs.store.path)).find(job.job_id()), lambda: backend).result()[0]
+    assert again.data.evs == result.data.evs
+
+
 def test_each_basis_is_compiled_once_and_bound_at_the_points_it_needs(backend, estimator, isa):
     observables = ObservablesArray.coerce([["ZZI", "XXI", "ZII"]]).apply_layout(isa.layout)
     job = estimator.run([(isa, observables, np.zeros((7, 1, 3)))], precision=0.2)

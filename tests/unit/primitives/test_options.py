@@ -111,6 +111,19 @@ def test_names_of_qiskits_primitives_are_the_options_of_the_groups(cls, name):
         setattr(tree, name, -1)
 
 
+def test_abelian_grouping_is_a_choice_of_groups():
+    tree = EstimatorOptions()
+    assert tree.abelian_grouping is True
+    tree.abelian_grouping = False
+    assert (tree.grouping, tree.abelian_grouping) == ("none", False)
+    tree.abelian_grouping = True
+    assert tree == EstimatorOptions()
+    tree.grouping = "commuting"
+    assert tree.abelian_grouping is True
+    with pytest.raises(ValueError, match="abelian_grouping is 'no'; it must be one of True, False"):
+        tree.abelian_grouping = "no"
+
+
 def test_decoupling_is_told_to_the_compiler_where_it_is_enabled():
     tree = make_options(SamplerOptions, {"dynamical_decoupling": {"scheduling_method": "asap"}})
     assert tree.dynamical_decoupling.compile_options() == CompileOptions()
