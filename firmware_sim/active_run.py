@@ -87,7 +87,10 @@ class ActiveRun:
             self._blocks[self._n_blocks] = block
             self._n_blocks += 1
             self._done_shots += shots
-        self._on_change()
+            complete = self._done_shots >= self.run.n_shots * self.run.n_bindings
+        # The last block waits for the end of the run, which follows at once: one answer says both.
+        if not complete:
+            self._on_change()
 
     def finish(self, error: QctrlError | None = None) -> None:
         """End the run, well or not."""
