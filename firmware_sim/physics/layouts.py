@@ -50,6 +50,8 @@ class Layouts:
     def table(self) -> LayoutTable:
         """Return all layouts flat, as ``_tree_kernels.advance`` wants them."""
         if self._table is None:
+            if not self._parts:
+                self.place((0,))  # Where all that plays waits for its end there is no operator.
             offsets, bases, inner, totals = zip(*self._parts, strict=True)
             self._table = (
                 *in_a_row(offsets),

@@ -24,6 +24,10 @@ def test_layouts_enumerate_every_row_once():
     assert totals[:3].tolist() == [0, 1, 2]
 
 
+def test_without_operators_there_is_a_table_all_the_same():
+    assert [len(column) for column in Layouts(2, 3).table()] == [2, 2, 2, 1, 1, 2]
+
+
 @given(supports=SUPPORTS, most=st.integers(4, 9))
 def test_groups_hold_every_gate_once_and_exchange_none_that_share_a_digit(supports, most):
     found = group(supports, 9, most)

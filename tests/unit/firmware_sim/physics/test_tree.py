@@ -71,6 +71,17 @@ def test_two_levels_go_on_while_other_lines_cut_a_pulse(bench, chain3, shapes):
     assert tree.engine.statistics()["truncated_norm"] < 1e-2
 
 
+def test_a_qubit_enters_while_all_others_wait_for_the_end_of_a_pulse(bench, chain3, shapes):
+    dense, tree = bench(chain3), bench(chain3, tree=True, levels=2)
+    lines, (gauss, top) = tree.lines(80), shapes
+    tree.flux(lines, "q1.flux", 0, 0.1875 * top(60, 8))
+    tree.flux(lines, "c01.flux", 0, 0.79 * top(60, 8))
+    tree.drive(lines, "q2", 20, tree.pi_amplitude("q2", gauss(20, 5.0)) * gauss(20, 5.0))
+    ket = dense.engine.play(dense.begin(), lines, 0)[0].state.data[two_lowest(3)]
+    columns = tree.engine.play(tree.begin(10), lines, 0)[0].state
+    assert abs(np.vdot(ket, kets(columns)[:, 0])) ** 2 / np.vdot(ket, ket).real > 1 - 2e-5
+
+
 def test_noisy_histories_add_up_to_the_density_matrix(bench, chain3, layers):
     shots = 40_000
     dense, tree = bench(chain3, noise=True), bench(chain3, noise=True, tree=True)
