@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from firmware_sim.physics.readout import Capture
@@ -11,7 +12,7 @@ from firmware_sim.shapes import Plays, Shapes
 from qctrl.signal import Player, dequantise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -24,14 +25,14 @@ _MEMORY_BYTES: Final = 64 << 20
 """Samples of the blocks that are remembered."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Memories:
     """Registers of the sequencers and memory of the wires, at one moment of a path through the flow."""
 
     registers: PlayerState
     wires: Sequence[NDArray[Any]]
 
-    @property
+    @cached_property
     def content(self) -> bytes:
         """What two paths must share to go on as one."""
         parts = (self.registers.frames, *self.registers.filters, *self.wires)
@@ -64,7 +65,7 @@ class Renderer:
         self._player = Player(program, setup)
         self._shapes = Shapes(program, setup)
         self._words = b""
-        self._known: OrderedDict[tuple[int, int, bytes], Rendered] = OrderedDict()
+        self._known: OrderedDict[tuple[int, int, int, bytes], Rendered] = OrderedDict()
         self._bytes = 0
 
     def bind(self, words: NDArray[np.uint32] | None) -> None:
@@ -87,26 +88,34 @@ class Renderer:
         Raises:
             ResourceError: A sample is out of range.
         """
-        key = (block, start_ticks, before.content)
+
+        def make() -> Rendered:
+            lines = self._player.play_block(block, start_ticks)
+            captures = tuple(self._capture(window) for window in self._player.captures)
+            return self._rendered(lines, start_ticks, before, (captures, self._shapes.plays(block)))
+
+        return self._remembered((block, 0, start_ticks, before.content), before, make)
+
+    def silence(self, length_ticks: int, start_ticks: int, before: Memories) -> Rendered:
+        """Return silence from a tick of the shot on."""
+
+        def make() -> Rendered:
+            lines = self._player.play_silence(length_ticks, start_ticks)
+            return self._rendered(lines, start_ticks, before, ((), Plays({})))
+
+        return self._remembered((-1, length_ticks, start_ticks, before.content), before, make)
+
+    def _remembered(self, key: tuple[int, int, int, bytes], before: Memories, make: Callable[[], Rendered]) -> Rendered:
         found = self._known.get(key)
         if found is not None:
             self._known.move_to_end(key)
             return found
         self._player.restore(before.registers)
-        lines = self._player.play_block(block, start_ticks)
-        captures = tuple(self._capture(window) for window in self._player.captures)
-        made = self._rendered(lines, start_ticks, before, (captures, self._shapes.plays(block)))
-        self._known[key] = made
+        made = self._known[key] = make()
         self._bytes += _size(made)
         while self._bytes > _MEMORY_BYTES and len(self._known) > 1:
             self._bytes -= _size(self._known.popitem(last=False)[1])
         return made
-
-    def silence(self, length_ticks: int, start_ticks: int, before: Memories) -> Rendered:
-        """Return silence from a tick of the shot on."""
-        self._player.restore(before.registers)
-        lines = self._player.play_silence(length_ticks, start_ticks)
-        return self._rendered(lines, start_ticks, before, ((), None))
 
     def _rendered(
         self,

@@ -139,6 +139,7 @@ def draw_windows(
     expected, up_share = hazards
     times, after = jumps
     end = expected.shape[2] - 1
+    never = np.exp(-expected[:, :, end])
     counter = np.zeros(4, dtype=np.uint64)
     words = np.empty(4, dtype=np.uint64)
     more = np.empty(4, dtype=np.uint64)
@@ -154,7 +155,8 @@ def draw_windows(
             counter[3] = _U64(0)
             philox(counter, key, words)
             normals[shot, q] = normal(words)
-            if expected[q, level, end] <= 0.0:
+            # A logarithm only for those who jump, or almost.
+            if expected[q, level, end] <= 0.0 or 1.0 - uniform(words[0]) < (1.0 - 1e-12) * never[q, level]:
                 continue
             begin = 0
             for jump in range(times.shape[2]):

@@ -57,25 +57,26 @@ class Branch:
         """Absolute binding index."""
         return self.draws.binding
 
-    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Branch:
-        """Return a branch of some of the shots."""
+    def take(self, rows: NDArray[np.intp]) -> Branch:
+        """Return a branch of some of the shots, by their places."""
         return replace(
             self,
             state=self.state.take(rows),
-            draws=Draws(self.draws.key, self.draws.binding, self.draws.shots[rows]),
-            bits=self.bits[rows],
-            iq=self.iq[rows],
-            traces=None if self.traces is None else self.traces[rows],
+            draws=Draws(self.draws.key, self.draws.binding, self.draws.shots.take(rows)),
+            bits=self.bits.take(rows, axis=0),
+            iq=self.iq.take(rows, axis=0),
+            traces=None if self.traces is None else self.traces.take(rows, axis=0),
         )
 
 
 def split(branch: Branch, chosen: NDArray[np.bool_]) -> dict[bool, Branch]:
     """Return the shots of a branch by whether they are chosen; only what occurs."""
-    if chosen.all():
+    taken = np.flatnonzero(chosen)
+    if len(taken) == len(chosen):
         return {True: branch}
-    if not chosen.any():
+    if not len(taken):
         return {False: branch}
-    return {True: branch.take(chosen), False: branch.take(~chosen)}
+    return {True: branch.take(taken), False: branch.take(np.flatnonzero(~chosen))}
 
 
 def join(branches: Sequence[Branch]) -> list[Branch]:

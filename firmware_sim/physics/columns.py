@@ -136,13 +136,16 @@ class Columns:
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Columns:
         """Return some of the shots, with the columns that they are in."""
-        used, column = np.unique(self.column[rows], return_inverse=True)
+        column = self.column[rows]
+        occurs = np.zeros(self.n_columns, dtype=np.bool_)
+        occurs[column] = True
+        used, place = np.flatnonzero(occurs), np.cumsum(occurs) - 1
         return Columns(
             self.qubits,
             self.levels,
             np.ascontiguousarray(self.real[:, used]),
             np.ascontiguousarray(self.imag[:, used]),
-            column.ravel(),
+            place[column],
             self.threshold[rows],
             self.drawn[rows],
             self.leaked[rows],
