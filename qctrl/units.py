@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -36,6 +37,7 @@ _SLACK_TICKS: Final = 1e-6
 _SLACK_PERIOD: Final = Fraction(4, 2**52)  # a few units in the last place
 
 
+@lru_cache(maxsize=1024)
 def exact_fraction(value: float) -> Fraction:
     """Return the decimal number that prints as ``value``, so that 1e-9 is exactly 1/10**9."""
     return Fraction(repr(float(value)))

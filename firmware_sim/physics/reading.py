@@ -73,7 +73,7 @@ class Reading:
         self._leaks = [port is not None and abs(chain.rest(port)) > _AT_REST for port in drives]
         self._identity = chain.identity
         self._moved: dict[int, NDArray[np.int64]] = {}
-        self.asked: list[tuple[int, NDArray[np.int64], NDArray[np.int64]]] = []
+        self.asked: list[NDArray[np.int64]] = []
         """Spans of drives with known plays that passages were read in, see ``moves``."""
         shapes = {
             k: self._shape(port, plays) for k, port in enumerate(drives) if port is not None and plays is not None
@@ -115,14 +115,24 @@ class Reading:
         angles[:, :-1] = self._phases[sources] + leads
         return angles
 
-    def moves(self, spans: Sequence[tuple[int, NDArray[np.int64], NDArray[np.int64]]]) -> bytes:
+    def moves(self, spans: NDArray[np.int64]) -> bytes:
         """Return during which spans known plays are off rest, which phases may decide by their rounding.
 
         Args:
-            spans: Drives, with first samples and one past the last.
+            spans: Numbers of drives with known plays, first samples and one past the last, shape ``(3, n)``.
         """
-        parts = [self._moves(port)[last] > self._moves(port)[first] for port, first, last in spans]
-        return np.concatenate([np.empty(0, dtype=np.bool_), *parts]).tobytes()
+        drives, first, last = spans
+        return (self._play_moves[drives, last] > self._play_moves[drives, first]).tobytes()
+
+    @cached_property
+    def _play_moves(self) -> NDArray[np.int64]:
+        rows = [self._moves(port) for line in self._shapes if (port := self.ports[line]) is not None]
+        return np.array(rows) if rows else np.empty((0, 0), dtype=np.int64)
+
+    def asked_since(self, before: int) -> NDArray[np.int64]:
+        """Return the spans of drives with known plays that passages were read in, all but the first so many."""
+        spans = [np.empty((3, 0), dtype=np.int64), *self.asked[before:]]
+        return np.concatenate(spans, axis=1)
 
     def passages(self, segments: Sequence[Segment]) -> list[Passage]:
         """Return what the lines do in each of some segments."""
@@ -142,7 +152,8 @@ class Reading:
             begin, end = first // held, -(-last // held)
             moving = self._moves(port)
             if line in self._shapes:
-                self.asked.append((port, begin[wanted[:, line]], end[wanted[:, line]]))
+                mine = np.array([begin[wanted[:, line]], end[wanted[:, line]]], dtype=np.int64)
+                self.asked.append(np.insert(mine, 0, list(self._shapes).index(line), axis=0))
             active = np.flatnonzero((moving[end] > moving[begin]) & wanted[:, line])
             known = self._recognise(line, first, last, active)
             for k in active.tolist():

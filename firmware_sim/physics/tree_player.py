@@ -119,7 +119,7 @@ class TreePlayer:
     ) -> _Pattern:
         before = len(reading.asked)
         passages = reading.passages(stretch)
-        spans = reading.asked[before:]
+        spans = reading.asked_since(before)
         return _Pattern(
             segments=[
                 self._planner.segment(passage, qubits, None if silent is None else silent & frozenset(qubits))
@@ -200,7 +200,7 @@ class _Pattern:
     """Play that gives each drive its phase, -1 for none, shape ``(n_segments, n)``."""
     leads: NDArray[np.float64]
     """Phase that its LO adds, same shape."""
-    spans: list[tuple[int, NDArray[np.int64], NDArray[np.int64]]]
+    spans: NDArray[np.int64]
     """Where drives were looked at, see ``Reading.moves``."""
     moves: bytes
     """What was found there."""
@@ -210,7 +210,7 @@ class _Pattern:
     @property
     def nbytes(self) -> int:
         """Size in memory, about."""
-        return 2 * self.sources.nbytes + 64 * len(self.segments) + len(self.moves) * 17
+        return 2 * self.sources.nbytes + 64 * len(self.segments) + self.spans.nbytes + len(self.moves)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

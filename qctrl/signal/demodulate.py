@@ -111,11 +111,11 @@ def discriminate(iq: ArrayLike, coef: NDArray[np.float64], n_classes: int) -> ND
     if not bool(np.all(np.isfinite(values))):
         raise ResourceError("an integrated value is not finite; it has no class")
     real, imag = np.array(values.real), np.array(values.imag)
-    best = np.full(values.shape, -np.inf)
+    scores = (real * row[0] + imag * row[1] + row[2] for row in coef[:n_classes])
+    best = next(scores)
     found = np.zeros(values.shape, dtype=np.uint8)
-    for k, row in enumerate(coef[:n_classes]):
-        score = real * row[0] + imag * row[1] + row[2]
+    for k, score in enumerate(scores, 1):
         better = score > best
         found[better] = k
-        best = np.maximum(best, score)
+        best = np.where(better, score, best)
     return found
