@@ -122,14 +122,15 @@ class Columns:
             history, column = np.unique(self.column * self.levels + level, return_inverse=True)
             source, entered = np.divmod(history, self.levels)
         else:
-            source, column = np.arange(self.n_columns), self.column
-            entered = np.zeros_like(source)
+            # Nearly always: chips are cold.
+            source, column, entered = np.arange(self.n_columns), self.column, None
         parts: list[NDArray[np.float64]] = []
         for part in (self.real, self.imag):
-            whole = np.zeros((before, self.levels, after, len(source)))
-            whole[:, entered, :, np.arange(len(source))] = part.reshape(before, after, -1)[:, :, source].transpose(
-                2, 0, 1
-            )
+            whole, old = np.zeros((before, self.levels, after, len(source))), part.reshape(before, after, -1)
+            if entered is None:
+                whole[:, 0] = old
+            else:
+                whole[:, entered, :, np.arange(len(source))] = old[:, :, source].transpose(2, 0, 1)
             parts.append(whole.reshape(-1, len(source)))
         names = (*self.qubits[:position], qubit, *self.qubits[position:])
         return replace(self, qubits=names, real=parts[0], imag=parts[1], column=column.ravel())
