@@ -51,6 +51,15 @@ def test_a_short_job_takes_one_exchange_where_the_rack_can_and_three_elsewhere(r
     assert [verb for verb in bench.verbs if verb != "fetch"] == ["hello", "configure", "load", "start"]
 
 
+def test_pubs_of_one_program_take_one_exchange(runner, bench):
+    program, sim = toys.rabi(), SimOptions(seed=1)
+    works = tuple(Work(program, toys.rabi_patch([0.1] * n), 3, pub_index=k) for k, n in enumerate((2, 1, 3)))
+    found = runner.submit(JobSpec("job1", "pair2", toys.setup(), works, sim)).result(WAIT_S).works
+    assert [work.bits.shape for work in found] == [(2, 3, 1), (1, 3, 1), (3, 3, 1)]
+    assert len({str(work.spans[["start_us", "stop_us"]]) for work in found}) == 1
+    assert [verb for verb in bench.verbs if verb != "fetch"] == ["hello", "configure", "play"]
+
+
 def test_rack_that_is_prepared_is_open_when_the_job_comes(runner, bench):
     runner.prepare()
     runner.submit(job()).result(WAIT_S)
