@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from firmware_sim.physics.blocks import Block, read_block
+from firmware_sim.physics.blocks import Block
 from firmware_sim.physics.branches import Branch, join
 from firmware_sim.physics.cache import OperatorCache
 from firmware_sim.physics.choice import MOST_DENSE, Choice, choose, dense_choice
 from firmware_sim.physics.columns import Columns, ground_columns
+from firmware_sim.physics.cutting import Cutter
 from firmware_sim.physics.dephasing import dephased
 from firmware_sim.physics.device import build_chip
 from firmware_sim.physics.evolution import Plan, Planner, evolve
@@ -21,7 +22,7 @@ from firmware_sim.physics.photons import Felt, Photons, Ringing, emptied
 from firmware_sim.physics.process import frame_phases, processed
 from firmware_sim.physics.random import Draws
 from firmware_sim.physics.readout import Capture, Readout
-from firmware_sim.physics.segments import Segment, shorten
+from firmware_sim.physics.segments import Segment
 from firmware_sim.physics.slow_noise import Clock, SlowNoise
 from firmware_sim.physics.states import State, extend, ground
 from firmware_sim.physics.tally import Tally
@@ -109,6 +110,9 @@ class Engine:
             self._tree = TreePlayer(
                 self._chip, self._chain, self._cache, choice, self._tally, noisy=self._options.noise
             )
+        longest = 0 if self._tree is None or not self._options.noise else self._tree.longest_samples
+        holds = self._tree is not None and choice.levels == 2
+        self._cutter = Cutter(self._chip, self._chain, self._cache, self._tree, longest, holds)
 
     @property
     def qubit_names(self) -> tuple[str, ...]:
@@ -276,28 +280,7 @@ class Engine:
     ) -> Block:
         starts = {self._readout.qubit_of(capture): capture.first_tick for capture in captures}
         ends = readout_ends | {capture.first_tick + capture.length_ticks for capture in captures}
-        # A state of two levels cannot be left in the middle of a pulse that passes through level 2.
-        holds = self._tree is not None and self.choice.levels == 2
-        longest = 0 if self._tree is None or not self._options.noise else self._tree.longest_samples
-
-        def build() -> Block:
-            block = read_block(self._chain, (lines, start_ticks, tuple(captures), plays), starts, ends)
-            block = replace(block, segments=shorten(block.segments, longest)) if longest else block
-            return block.holding(self._chip.tuned, longest) if holds else block
-
-        if plays is None:
-            return build()
-        found = plays.memory.get(("block", self._chain.identity, longest, holds, frozenset(ends)))
-        if found is None and self._tree is not None:
-            # Bindings that turn phases alone are cut alike.
-            content = self._tree.read(lines, start_ticks, plays).content
-            windows = tuple(capture.first_tick for capture in captures)
-            key = ("block", content, longest, holds, frozenset(ends), tuple(starts.items()), windows)
-            bare = self._cache.get(key, lambda: replace(build(), lines=(), captures=(), plays=None))
-            found = replace(bare, lines=lines, captures=tuple(captures), plays=plays)
-        elif found is None:
-            found = build()
-        return plays.memory.setdefault(("block", self._chain.identity, longest, holds, frozenset(ends)), found)
+        return self._cutter.block((lines, start_ticks, tuple(captures), plays), starts, frozenset(ends))
 
     def _renew(self, branch: Branch, start_ticks: int) -> Branch:
         """Return a branch at the start of a block."""
