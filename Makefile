@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check soak bench bench-peers setup lock clean
+.PHONY: demo test check soak bench bench-peers ecosystem setup lock clean
 
 demo: $(READY)
 	@$(BIN)/qctrl demo
@@ -31,6 +31,10 @@ soak: $(READY)
 bench-peers: $(READY)
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.peers.solvers
+
+# Suites of third parties on our devices, installed under build/ecosystem/.
+ecosystem: $(READY)
+	$(BIN)/python -m benchmarks.ecosystem
 
 setup: $(READY)
 
