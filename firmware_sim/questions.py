@@ -13,23 +13,30 @@ one buffer of little-endian numbers; ``shape`` and ``dtype`` in the body say how
     Mean probability of each level of each qubit of the chip after the last block: ``binding`` (0), ``shots`` (1),
     ``seed`` (0). Exact unless the program measures.
 
-Both take ``noise`` (true) and ``levels`` (3).
+``forecast``
+    What a run would take, as an object in the body and its seconds in the buffer: ``shots`` (1), ``bindings`` (1). The
+    Patch is not looked at. Nothing is played.
+
+All take ``noise`` (true) and ``levels`` (3), or ``sim``, all switches of a ``Run`` by their names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_sim.physics.forecast import forecast
 from firmware_sim.physics.random import stream_key
 from firmware_sim.renderer import Renderer
 from firmware_sim.sequencer import Sequencer
 from qctrl.errors import ProtocolError
 from qctrl.protocol import Patch, Program, Setup, SimOptions
+from qctrl.protocol.limits import MAX_BINDINGS, MAX_SHOTS
 from qctrl.signal import Player
 
 if TYPE_CHECKING:
@@ -50,6 +57,11 @@ def options_of(body: Mapping[str, Any]) -> SimOptions:
     Raises:
         ProtocolError: One of them is malformed.
     """
+    if "sim" in body:
+        try:
+            return msgspec.convert(body["sim"], SimOptions)
+        except msgspec.ValidationError as error:
+            raise ProtocolError(f"debug: sim: {error}") from error
     return SimOptions(
         seed=_number(body, "seed", 0), noise=bool(body.get("noise", True)), levels=_number(body, "levels", 3)
     )
@@ -71,8 +83,7 @@ def answer(
     program = Program.from_bytes(buffers[0])
     if program.setup_hash != setup.hash:
         raise ProtocolError("program was assembled for another Setup than the configured one; compile it again")
-    words = _words(program, buffers[1], _number(body, "binding", 0))
-    asked = _Asked(engine, wires, setup, program, words)
+    asked = _Asked(engine, wires, setup, program, buffers[1])
     found, remarks = ask(asked, body, buffers[2] if len(buffers) > 2 else b"")
     return {"shape": list(found.shape), "dtype": found.dtype.str, **remarks}, [found.tobytes()]
 
@@ -85,7 +96,11 @@ class _Asked:
     wires: Wires
     setup: Setup
     program: Program
-    words: NDArray[np.uint32]
+    patch: bytes
+
+    def words(self, body: Mapping[str, Any]) -> NDArray[np.uint32]:
+        """Return the words of the binding that is asked for."""
+        return _words(self.program, self.patch, _number(body, "binding", 0))
 
 
 def _channel(asked: _Asked, body: Mapping[str, Any], inputs: bytes) -> _Found:
@@ -95,7 +110,7 @@ def _channel(asked: _Asked, body: Mapping[str, Any], inputs: bytes) -> _Found:
     block, start_ticks = _number(body, "block", 0), _number(body, "start_ticks", 0)
     if not 0 <= block < len(program.blocks) or len(frames_hz) != len(qubits) or not qubits:
         raise ProtocolError(f"channel: block {block} of {len(program.blocks)}, {len(frames_hz)} frames for {qubits}")
-    played = Player(program, asked.setup, asked.words).play_block(block, start_ticks)
+    played = Player(program, asked.setup, asked.words(body)).play_block(block, start_ticks)
     lines = asked.wires.apply(played, start_ticks)
     sim = options_of(body)
     given = _inputs(inputs, asked.engine.choice.levels ** len(qubits), mixed=sim.noise)
@@ -119,12 +134,25 @@ def _populations(asked: _Asked, body: Mapping[str, Any], _inputs: bytes) -> _Fou
         program, asked.setup, engine, _ITERATION_LIMIT, lambda: None, Renderer(program, asked.setup, asked.wires)
     )
     sequencer.keep_states = True
-    sequencer.bind(asked.words)
+    sequencer.bind(asked.words(body))
     begun = engine.begin(shots, binding, key, program.n_clbits, (len(program.captures), 0))
     return np.ascontiguousarray(engine.populations(sequencer.run(begun)), dtype="<f8"), {}
 
 
-_QUESTIONS: Final[dict[str, Callable[..., _Found]]] = {"channel": _channel, "populations": _populations}
+def _forecast(asked: _Asked, body: Mapping[str, Any], _inputs: bytes) -> _Found:
+    n_shots, bindings = _number(body, "shots", 1), _number(body, "bindings", 1)
+    if not (1 <= n_shots <= MAX_SHOTS and 1 <= bindings <= MAX_BINDINGS):
+        raise ProtocolError(f"forecast: shots {n_shots} not in 1..{MAX_SHOTS}, or bindings {bindings} out of range")
+    choice, job = asked.engine.prepare(asked.program, n_shots)
+    found = forecast(job, choice, bindings=bindings, captures=len(asked.program.captures))
+    return np.array([found.seconds], dtype="<f8"), {"forecast": asdict(found)}
+
+
+_QUESTIONS: Final[dict[str, Callable[..., _Found]]] = {
+    "channel": _channel,
+    "populations": _populations,
+    "forecast": _forecast,
+}
 
 
 def _words(program: Program, data: bytes, binding: int) -> NDArray[np.uint32]:

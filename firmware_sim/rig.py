@@ -6,6 +6,7 @@ import importlib
 import secrets
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,6 +94,7 @@ class EmulatedRig:
 
     def play(self, loaded: Loaded, active: ActiveRun) -> None:
         """Play a run; see ``Rig``."""
+        from firmware_sim.physics.forecast import forecast, refuse_slow
         from firmware_sim.physics.random import stream_key
         from firmware_sim.sequencer import Sequencer
 
@@ -111,13 +113,17 @@ class EmulatedRig:
                 "seed": sim.seed,
                 "shot_ticks": sequencer.longest_shot_ticks,
                 "unrelaxed": unrelaxed(self._truth, run.rep_delay_ticks * float(loaded.setup.tick_s)),
+                "forecast_s": expected.seconds,
                 "elapsed_s": time.perf_counter() - began,
             }
 
         blocks = ResultBlocks(active, statistics)
         samples = _trace_samples(loaded.program, loaded.setup) if "trace" in run.capture_mode else 0
         captures = (len(loaded.program.captures), samples)
-        choice = engine.prepare(loaded.program, sim.pub_shots or run.n_shots)
+        choice, job = engine.prepare(loaded.program, sim.pub_shots or run.n_shots)
+        job = replace(job, shots=run.n_shots, branches=min(job.branches, run.n_shots))
+        expected = forecast(job, choice, bindings=run.n_bindings, captures=len(loaded.program.captures))
+        refuse_slow(expected, sim.time_limit_s)
         batch = max(
             1,
             min(

@@ -45,6 +45,10 @@ class Job:
     """Captures that something follows."""
     jumps_per_shot: float
     """Expected quantum jumps of one shot, all qubits together; 0 without noise."""
+    branches: int = 1
+    """Groups of shots whose slow noise differs, at most; the choice counts neither them nor what is below."""
+    readings: int = 0
+    """Captures before the last ones, whose outcomes tell shots apart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 from firmware_sim.physics.blocks import Block
 from firmware_sim.physics.branches import Branch, join
 from firmware_sim.physics.cache import OperatorCache
-from firmware_sim.physics.choice import MOST_DENSE, Choice, choose, dense_choice
+from firmware_sim.physics.choice import MOST_DENSE, Choice, Job, choose, dense_choice
 from firmware_sim.physics.columns import Columns, ground_columns
 from firmware_sim.physics.cutting import Cutter
 from firmware_sim.physics.dephasing import dephased
@@ -27,7 +27,7 @@ from firmware_sim.physics.slow_noise import Clock, SlowNoise
 from firmware_sim.physics.states import State, extend, ground
 from firmware_sim.physics.tally import Tally
 from firmware_sim.physics.windows import Windows
-from firmware_sim.physics.workload import job_of
+from firmware_sim.physics.workload import job_of, reach
 from firmware_sim.signal_chain import SignalChain
 from qctrl.errors import ConfigError, InstrumentFault, ResourceError
 
@@ -77,10 +77,11 @@ class Engine:
         self._chain = self._cache.get(key, lambda: SignalChain(self._chip, setup))
         self._slow = SlowNoise(self._chip, Clock() if clock is None else clock, noisy=options.noise)
         self._tally = Tally()
+        self._reach: frozenset[int] | None = None
         self._take(dense_choice(options))
 
-    def prepare(self, program: Program, shots: int) -> Choice:
-        """Choose how to hold the state of a program, and return the choice.
+    def prepare(self, program: Program, shots: int) -> tuple[Choice, Job]:
+        """Choose how to hold the state of a program; return the choice and what it was made of.
 
         Args:
             program: What will be played.
@@ -92,8 +93,9 @@ class Engine:
         frames = program.frames[np.unique(program.captures["frame"])]
         measured = frozenset(self._readout.nearest_qubit(int(f["port"]), int(f["ftw"])) for f in frames)
         job = job_of(self._chip, self._setup, program, measured, shots, noise=self._options.noise)
+        self._reach = reach(self._chip, self._setup, program, measured)
         self._take(choose(job, self._options))
-        return self.choice
+        return self.choice, replace(job, branches=self._slow.most_groups(shots, self._reach))
 
     def _take(self, choice: Choice) -> None:
         self.choice = choice
@@ -162,7 +164,7 @@ class Engine:
         )
         if self._slow.silent:
             return [whole]
-        labels = self._slow.groups(whole.draws)
+        labels = self._slow.groups(whole.draws, self._reach)
         parts = [(int(label), np.flatnonzero(labels == label)) for label in np.unique(labels)]
         return [replace(whole.take(rows), offsets=label) for label, rows in parts]
 
@@ -307,16 +309,10 @@ class Engine:
     def _refuse_large(self, state: State) -> None:
         most = MOST_DENSE[self.choice.mode][state.levels]
         if len(state.qubits) > most:
+            fewer = "fewer qubits or noise=False" if state.mixed else "fewer qubits"
             raise ResourceError(
                 f"the program touches {len(state.qubits)} qubits; a {self.choice.mode} of {state.levels} levels holds "
-                f"{most}; use "
-                + (
-                    "levels=3"
-                    if state.levels == 2
-                    else "fewer qubits or noise=False"
-                    if state.mixed
-                    else "fewer qubits"
-                )
+                f"{most}; use {'levels=3' if state.levels == 2 else fewer}"
             )
 
     def _evolve(

@@ -35,6 +35,8 @@ _BANDS_PER_DECADE = 8
 _MOVING_TURNS = 0.02
 """Turns of the fastest cosine within a shot from which on it is followed there."""
 _BINS_PER_DEVIATION = 2
+_USUAL_VALUES = 16
+"""Rounded values that a Gaussian takes in a few thousand shots."""
 _HOUR_S = 3600.0
 
 
@@ -83,14 +85,30 @@ class SlowNoise:
         self.moving = fastest_hz * clock.length_s > _MOVING_TURNS
         """Whether it changes within a shot."""
 
-    def groups(self, draws: Draws) -> NDArray[np.int64]:
-        """Return a label per shot; shots of equal label have equal offsets at all times."""
-        if self.silent:
+    def groups(self, draws: Draws, qubits: frozenset[int] | None = None) -> NDArray[np.int64]:
+        """Return a label per shot; in shots of equal label some qubits have equal offsets at all times.
+
+        Args:
+            draws: The shots.
+            qubits: Qubits whose offsets matter; all unless given.
+        """
+        if self._sources_of(qubits) == 0:
             return np.zeros(len(draws.shots), dtype=np.int64)
         if self.moving:
             return np.arange(len(draws.shots))
-        offsets = self._offsets(draws, 0.0, 0.0).reshape(len(draws.shots), -1)
-        return np.unique(offsets, axis=0, return_inverse=True)[1].ravel()
+        offsets = self._offsets(draws, 0.0, 0.0)
+        kept = offsets if qubits is None else offsets[:, sorted(qubits)]
+        return np.unique(kept.reshape(len(draws.shots), -1), axis=0, return_inverse=True)[1].ravel()
+
+    def most_groups(self, n_shots: int, qubits: frozenset[int] | None = None) -> int:
+        """Return how many labels so many shots may have, about; see ``groups``."""
+        sources = self._sources_of(qubits)
+        if sources == 0:
+            return 1
+        return n_shots if self.moving else min(n_shots, _USUAL_VALUES**sources)
+
+    def _sources_of(self, qubits: frozenset[int] | None) -> int:
+        return sum(qubits is None or qubit in qubits for qubit, *_ in self._sources)
 
     def angles(self, draws: Draws, span_s: tuple[float, float], slopes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return by what angle each qubit of each shot turns more, in rad, shape ``(n_shots, n_qubits)``.

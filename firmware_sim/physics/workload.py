@@ -40,6 +40,7 @@ def job_of(chip: Chip, setup: Setup, program: Program, measured: frozenset[int],
         shots=shots,
         records=_records(program),
         jumps_per_shot=rate * duration_s if noise else 0.0,
+        readings=_readings(program),
     )
 
 
@@ -55,6 +56,21 @@ def driven_qubits(chip: Chip, setup: Setup, program: Program) -> frozenset[int]:
         if coupling.truth.coupler is not None and coupling.truth.coupler.port in used:
             found.update(coupling.qubits)
     return frozenset(found)
+
+
+def reach(chip: Chip, setup: Setup, program: Program, measured: frozenset[int]) -> frozenset[int] | None:
+    """Return the qubits whose state a program can change or read; None, all of them, if lines talk to each other."""
+    crosstalk = chip.truth.crosstalk
+    if crosstalk.drive or crosstalk.flux or setup.crosstalk:
+        return None
+    return driven_qubits(chip, setup, program) | measured
+
+
+def _readings(program: Program) -> int:
+    """Return how many captures begin before the last ones do."""
+    owner = np.repeat(np.arange(len(program.blocks), dtype=np.int64), program.blocks["n_events"]) << 32
+    begin = (owner + program.events["start_ticks"])[program.events["op"] == EventOp.CAPTURE]
+    return int(np.count_nonzero(begin < begin.max())) if len(begin) else 0
 
 
 def _records(program: Program) -> int:

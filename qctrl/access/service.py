@@ -144,7 +144,8 @@ class ProviderService:
                 per transmon (2 to 4, or ``auto``: 3 if memory allows), ``mode`` (``density
                 matrix``, ``ket``, ``tree``, or ``auto``, the cheapest), ``memory_mib`` (memory of
                 the state, and of a block's samples, in MiB), ``allow_unsafe`` (True goes on where
-                approximations do not hold), ``seed`` of all jobs that bring none, and ``truth``, a
+                approximations do not hold), ``time_limit_s`` (a run that would take longer by the
+                emulator's forecast is refused), ``seed`` of all jobs that bring none, and ``truth``, a
                 file with the hidden
                 device.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +25,7 @@ class SwitchKeywords(TypedDict, total=False):
     mode: Mode
     memory_mib: int
     allow_unsafe: bool
+    time_limit_s: float | None
     seed: int | None
     calibration: str | Path | None
     truth: str | Path | None
@@ -42,6 +44,7 @@ class Switches:
     mode: Mode = "auto"
     memory_mib: int = 1024
     allow_unsafe: bool = False
+    time_limit_s: float | None = None
     calibration: Path | None = None
     truth: Path | None = None
     emulator: bool | None = None
@@ -87,6 +90,10 @@ class Switches:
             raise ConfigError(f"memory_mib is {self.memory_mib!r}; it must be a whole number, 1 or more")
         if self.allow_unsafe not in (True, False):
             raise ConfigError(f"allow_unsafe is {self.allow_unsafe!r}; it must be True or False")
+        if self.time_limit_s is not None and not _is_positive(self.time_limit_s):
+            raise ConfigError(
+                f"time_limit_s is {self.time_limit_s!r}; it must be a positive number of seconds, or None"
+            )
         if self.seed is not None and not (_is_whole(self.seed) and 0 <= self.seed < 2**63):
             raise ConfigError(f"seed is {self.seed!r}; it must be a whole number in 0..2**63 - 1")
 
@@ -104,6 +111,7 @@ class Switches:
             mode=self.mode,
             memory_mib=self.memory_mib,
             allow_unsafe=self.allow_unsafe,
+            time_limit_s=self.time_limit_s,
         )
         return chosen if embedded or chosen != Emulation() else None
 
@@ -133,6 +141,10 @@ def _kinds(value: Any) -> tuple[NoiseKind, ...]:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _existing(name: str, value: Any) -> Path:

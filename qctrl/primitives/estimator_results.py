@@ -24,6 +24,7 @@ from qctrl.primitives.observables import Grouping, single_terms
 from qctrl.primitives.plan import Measurement, Plan, pauli_shots, plan_pub
 from qctrl.primitives.pubs import decode_estimator_pubs
 from qctrl.primitives.randomizations import restore
+from qctrl.primitives.statistics import summary
 from qctrl.primitives.tasks import Placement, TaskResult, gather
 from qctrl.primitives.zne import Zne, extrapolate_all
 from qctrl.readout import to_bit_array
@@ -33,7 +34,7 @@ from qctrl.service import Blob
 def assemble(pubs: Sequence[EstimatorPub], blob: Blob, result: JobResult) -> PrimitiveResult[PubResult]:
     """Return the result of an estimator job from its pubs, its stored blob and the raw result."""
     found = [each for each in pub_results(pubs, blob, result.works) if each is not None]
-    return PrimitiveResult(found, metadata={"version": 2})
+    return PrimitiveResult(found, metadata=Metadata(version=2, qctrl={"statistics": summary(result.works)}))
 
 
 def pub_results(pubs: Sequence[EstimatorPub], blob: Blob, works: Sequence[WorkResult | None]) -> list[PubResult | None]:

@@ -20,6 +20,7 @@ from qctrl.primitives.pubs import decode_sampler_pubs, flat_values
 from qctrl.primitives.randomizations import restore
 from qctrl.primitives.session import Mode
 from qctrl.primitives.spans import execution_spans
+from qctrl.primitives.statistics import summary
 from qctrl.primitives.tasks import Placement, Task, TaskResult, gather
 from qctrl.protocol import CaptureMode
 from qctrl.provider import Backend
@@ -144,7 +145,11 @@ def assemble(pubs: Sequence[SamplerPub], blob: Blob, result: JobResult) -> Primi
     draws = [each.n_draws for each in restore(blob, len(pubs))]
     return PrimitiveResult(
         [each for each in pub_results(pubs, blob, result.works) if each is not None],
-        metadata=Metadata(version=2, execution={"execution_spans": execution_spans(shapes, placements, result, draws)}),
+        metadata=Metadata(
+            version=2,
+            execution={"execution_spans": execution_spans(shapes, placements, result, draws)},
+            qctrl={"statistics": summary(result.works)},
+        ),
     )
 
 

@@ -44,6 +44,8 @@ class SimOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Memory that the state may take."""
     allow_unsafe: bool = False
     """Whether to go on where the emulator's approximations do not hold; otherwise it refuses."""
+    time_limit_s: float | None = None
+    """Seconds that a run may take by the emulator's own forecast; it refuses what takes longer. None is no limit."""
     pub_shots: int = 0
     """Shots of the whole pub, so that its parts are played alike; 0 stands for those of the run."""
 
@@ -116,5 +118,6 @@ def _sim_checks(sim: SimOptions) -> tuple[tuple[bool, str], ...]:
         (sim.memory_mib >= 1, f"memory_mib is {sim.memory_mib}; it must be 1 or more"),
         (min(sim.pub_shots, sim.pub_index, sim.seed or 0) >= 0, "pub_shots, pub_index or seed is negative"),
         (min((min(pub) for pub in sim.pubs), default=0) >= 0, "a number in pubs is negative"),
+        (sim.time_limit_s is None or sim.time_limit_s > 0, f"time_limit_s is {sim.time_limit_s}; it must be positive"),
         (0 <= sim.time_s < math.inf, f"time_s is {sim.time_s}; it must be 0 or more"),
     )

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from qctrl.provider.backend import Backend
     from qctrl.provider.configuration import Configuration
     from qctrl.provider.device import Device
+    from qctrl.provider.forecast import Forecast
     from qctrl.provider.isa import check_isa
     from qctrl.provider.properties import Properties
     from qctrl.provider.request import Emulation, Request
@@ -24,6 +25,7 @@ __all__ = [
     "Configuration",
     "Device",
     "Emulation",
+    "Forecast",
     "Properties",
     "Request",
     "RoundDelays",
@@ -42,6 +44,7 @@ _MODULE_OF = {
     "Configuration": "configuration",
     "Device": "device",
     "Emulation": "request",
+    "Forecast": "forecast",
     "Properties": "properties",
     "Request": "request",
     "RoundDelays": "scheduling",

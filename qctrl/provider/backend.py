@@ -31,6 +31,7 @@ from qctrl.protocol.limits import MAX_REP_DELAY_TICKS
 from qctrl.provider.configuration import Configuration, configuration_of
 from qctrl.provider.custom import add_custom_gates, structural_of, with_custom_gate
 from qctrl.provider.device import Device
+from qctrl.provider.forecast import Forecast, forecast
 from qctrl.provider.history import calibration_at, calibration_of
 from qctrl.provider.isa import check_isa
 from qctrl.provider.pickling import reduced, reopener
@@ -38,7 +39,7 @@ from qctrl.provider.plugin import SCHEDULING_PLUGIN
 from qctrl.provider.properties import Properties
 from qctrl.provider.request import Emulation, Request
 from qctrl.provider.run_options import default_options
-from qctrl.provider.status import BackendStatus
+from qctrl.provider.status import BackendStatus, status_of
 from qctrl.provider.submission import replay, submit
 from qctrl.provider.target import build_target
 from qctrl.pulse import CustomGates, Step
@@ -242,10 +243,8 @@ class Backend(BackendV2):
     @property
     def meas_map(self) -> list[list[int]]:
         """Qubits whose readout is multiplexed, group by group."""
-        groups = self.target.concurrent_measurements
-        if groups:
-            return [list(group) for group in groups]
-        return [list(range(self.num_qubits))]
+        groups = self.target.concurrent_measurements or [list(range(self.num_qubits))]
+        return [list(group) for group in groups]
 
     def get_scheduling_stage_plugin(self) -> str:
         """Return the scheduling stage that ``transpile`` takes by default."""
@@ -253,14 +252,7 @@ class Backend(BackendV2):
 
     def status(self) -> BackendStatus:
         """Return whether the device takes jobs, and how many of this process wait or run."""
-        operational = bool(self.calibration.live_qubits)
-        return BackendStatus(
-            backend_name=self.calibration.name,
-            backend_version=__version__,
-            operational=operational,
-            pending_jobs=self.runner.pending(),
-            status_msg="active" if operational else "no qubit is usable; calibration.demoted says why",
-        )
+        return status_of(self)
 
     def properties(self, refresh: bool = False, datetime: datetime | None = None) -> Properties:
         """Return what was measured of the device, by the names of the older interface.
@@ -351,6 +343,15 @@ class Backend(BackendV2):
             except CompileError as error:
                 raise blame(error, circuits) from error
         return made
+
+    def forecast(self, circuit: QuantumCircuit, shots: int = 1024, bindings: int = 1) -> Forecast:
+        """Return what the emulator will take for the shots of each parameter set of a circuit, without playing it.
+
+        Raises:
+            CompileError: The circuit cannot run on this device, or not within the emulator's memory.
+            InstrumentError: The device is no emulator.
+        """
+        return forecast(self, circuit, shots, bindings)
 
     def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> RunJob:  # pyright: ignore[reportIncompatibleMethodOverride] Qiskit declares no result
         """Execute circuits and return a job with counts and memory.

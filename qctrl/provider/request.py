@@ -33,6 +33,8 @@ class Emulation:
     """Memory that the state may take."""
     allow_unsafe: bool = False
     """Whether to go on where the emulator's approximations do not hold."""
+    time_limit_s: float | None = None
+    """Seconds that a run may take by the emulator's own forecast; None is no limit."""
 
     def sim_options(self, seed: int | None) -> SimOptions:
         """Return the options of one job; the seed is always a number, so that the job can be repeated.
@@ -50,6 +52,7 @@ class Emulation:
             mode=self.mode,
             memory_mib=self.memory_mib,
             allow_unsafe=self.allow_unsafe,
+            time_limit_s=self.time_limit_s,
         )
 
 

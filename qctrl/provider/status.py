@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from qiskit.providers import JobStatus
 
 from qctrl.service import Stage
+from qctrl.version import __version__
+
+if TYPE_CHECKING:
+    from qctrl.provider.backend import Backend
 
 _STATUS = {
     Stage.QUEUED: JobStatus.QUEUED,
@@ -33,3 +38,15 @@ class BackendStatus:
     pending_jobs: int
     """Jobs of this process that wait or run."""
     status_msg: str
+
+
+def status_of(backend: Backend) -> BackendStatus:
+    """Return whether a device takes jobs, and how many of this process wait or run."""
+    operational = bool(backend.calibration.live_qubits)
+    return BackendStatus(
+        backend_name=backend.calibration.name,
+        backend_version=__version__,
+        operational=operational,
+        pending_jobs=backend.runner.pending(),
+        status_msg="active" if operational else "no qubit is usable; calibration.demoted says why",
+    )

@@ -163,6 +163,33 @@ def test_a_program_that_cannot_be_played_is_refused_with_its_place(client, progr
         try_to_play(client, program())
 
 
+def test_a_request_beyond_the_time_limit_is_refused_with_the_forecast(client):
+    body = {"op": "forecast", "shots": 20, "sim": {"seed": 1}}
+    answer = client.request("debug", body, [toys.excited().to_bytes(), b""], deadline_s=DEADLINE_S).body["forecast"]
+    assert (answer["mode"], answer["levels"], answer["qubits"]) == ("density matrix", 3, 1)
+    told = rf"the run will take about {answer['seconds']:.2g} s \(density matrix .* raise time_limit_s.*QC-CMP-RESOURCE"
+    with pytest.raises(InstrumentFault, match=told):
+        try_to_play(client, toys.excited(), sim=SimOptions(seed=1, time_limit_s=answer["seconds"] / 2))
+    found = try_to_play(client, toys.excited(), sim=SimOptions(seed=1, time_limit_s=answer["seconds"]))
+    assert found.statistics["forecast_s"] == answer["seconds"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"seed": -1}, "seed is negative"),
+        ({"pub_index": -1}, "seed is negative"),
+        ({"time_s": -1.0}, "time_s is -1"),
+        ({"time_limit_s": 0.0}, "time_limit_s is 0"),
+        ({"levels": 7}, "levels is 7"),
+        ({"memory_mib": 0}, "memory_mib is 0"),
+    ],
+)
+def test_switches_out_of_range_are_refused_by_name(client, changes, text):
+    with pytest.raises(ProtocolError, match=text):
+        try_to_play(client, toys.excited(), sim=SimOptions(**changes))
+
+
 def test_a_request_beyond_the_memory_is_refused_before_it_starts(client):
     window = 2_000_000
     program = toys.program([([toys.capture(0, 0)], window)], [toys.PLAY, toys.END])

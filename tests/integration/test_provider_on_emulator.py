@@ -9,7 +9,7 @@ from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import Parameter
 
 from qctrl import ProviderService, SamplerV2
-from qctrl.errors import JobCancelledError
+from qctrl.errors import InstrumentFault, JobCancelledError
 
 SEED = 9
 
@@ -89,3 +89,27 @@ def test_spans_say_when_shots_were_taken(backend):
     assert spans.filter_by_pub(1)[0].mask(1).all()
     assert [span.start for span in spans] == sorted(span.start for span in spans)
     assert job.creation_date <= spans.start <= spans.stop
+
+
+def test_results_say_what_they_were_computed_with_and_the_forecast_foretold_it(backend):
+    forecast = backend.forecast(rotated(), 300)
+    job = SamplerV2(backend).run([(rotated(), {"t": 1.0})], shots=300)
+    told = job.result().metadata["qctrl"]["statistics"]
+    assert job.metrics()["qctrl"]["statistics"][0]["chunks"] == [told]
+    assert (told["mode"], told["levels"], told["largest_cluster"]) == ("density matrix", 3, 2)
+    assert told["approximation"] == "edge ratios"
+    assert 0 <= told["neglected_infidelity"] < 1e-5
+    assert 0 <= told["leaked_fraction"] < 0.05
+    assert told["cache_hits"] + told["cache_misses"] > 0
+    assert (told["mode"], told["levels"], told["forecast_s"]) == (forecast.mode, forecast.levels, forecast.seconds)
+    assert forecast.histories == 1
+    assert backend.forecast(rotated(), 300, bindings=5).seconds == pytest.approx(5 * forecast.seconds)
+
+
+def test_what_would_take_too_long_is_refused_and_the_next_job_runs(backend):
+    service = backend.provider
+    hasty = service.backend("pair2", seed=SEED, time_limit_s=1e-6)
+    with pytest.raises(InstrumentFault, match=r"the run will take about .* raise time_limit_s"):
+        SamplerV2(hasty).run([(rotated(), {"t": 1.0})], shots=300).result()
+    patient = service.backend("pair2", seed=SEED, time_limit_s=60)
+    assert SamplerV2(patient).run([(rotated(), {"t": 1.0})], shots=300).result()[0].data.a.num_shots == 300

@@ -109,11 +109,17 @@ def test_switches_are_kept(service, devices):
     ("switches", "message"),
     [
         ({"nois": False}, "backend has no switch 'nois'; did you mean 'noise'"),
-        ({"zzz": 1}, "it has noise, without, levels, seed, mode, memory_mib, allow_unsafe, calibration, truth"),
+        (
+            {"zzz": 1},
+            "it has noise, without, levels, seed, mode, memory_mib, allow_unsafe, time_limit_s, calibration, truth",
+        ),
         ({"noise": "no"}, "noise is 'no'; it must be True or False"),
         ({"without": ["heat"]}, "without names 'heat'; the kinds of noise are relaxation, dephasing"),
         ({"levels": 5}, "levels is 5; it must be 2, 3 or 4"),
         ({"seed": -1}, "seed is -1; it must be"),
+        ({"time_limit_s": 0}, "time_limit_s is 0; it must be a positive number"),
+        ({"time_limit_s": float("nan")}, "time_limit_s is nan; it must be a positive number"),
+        ({"time_limit_s": "1 h"}, "time_limit_s is '1 h'; it must be a positive number"),
         ({"seed": True}, "seed is True; it must be"),
         ({"seed": "abc"}, "seed is 'abc'; it must be"),
         ({"levels": 2.0}, "levels is 2.0; it must be 2, 3 or 4"),

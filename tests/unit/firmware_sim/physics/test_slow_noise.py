@@ -52,6 +52,15 @@ def test_quasi_static_noise_has_its_deviation_on_some_sixteen_values(pair2):
         assert len(np.unique(found[labels == label])) == 1
 
 
+def test_only_qubits_that_matter_tell_shots_apart(pair2):
+    noise = noise_of(pair2, Clock(), {"quasi_static": 5e3})
+    assert set(noise.groups(shots(99), frozenset({1})).tolist()) == {0}
+    assert np.array_equal(noise.groups(shots(99), frozenset({0})), noise.groups(shots(99)))
+    assert noise.most_groups(10**6, frozenset({1})) == 1
+    assert noise.most_groups(10**6, frozenset({0, 1})) == 16
+    assert noise.most_groups(5) == 5
+
+
 def test_offsets_do_not_depend_on_the_batch(pair2):
     clock = Clock(100.0, 1e-4, 1e-5)
     for truth in ({"quasi_static": 5e3}, {"one_over_f": 1e3, "highest": 1e6}):
