@@ -139,6 +139,11 @@ def test_the_steady_field_and_photon_number_are_those_of_a_driven_damped_oscilla
     expected = kappa * (b * hold) ** 2 / ((kappa / 2) ** 2 + half**2)
     photons = np.abs(tables.fields[0, 0, -500:]) ** 2
     assert photons.mean() == pytest.approx(expected, rel=2e-3)
+    # Held samples of a tone that turns by w dt from each to the next have a steady state of their own.
+    pole = (-kappa / 2 + 1j * 2 * np.pi * (resonator.frequency - READOUT_LO_HZ)) * 1e-9
+    turn = np.exp(2j * np.pi * (rig.readout_hz("q0") - READOUT_LO_HZ) * 1e-9)
+    settled = np.sqrt(kappa) * b * 1e-9 * np.expm1(pole) / pole / (turn - np.exp(pole))
+    assert photons == pytest.approx(np.full(500, abs(settled) ** 2), rel=1e-9)
 
 
 @pytest.mark.parametrize("amplitude", [0.1, 0.05])

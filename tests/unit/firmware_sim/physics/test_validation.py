@@ -41,7 +41,7 @@ def ramped(flat, rise=60):
 @pytest.mark.parametrize("detuning_hz", [60e6, -90e6])
 def test_the_stark_shift_of_three_levels_is_that_of_second_order(detuning_hz):
     """Omega^2 alpha / (2 D (D - alpha)), D = drive minus qubit; two levels alone would have -Omega^2 / (2 D)."""
-    rabi, drive_off = TURN * 5e6, TURN * detuning_hz
+    rabi, drive_off = TURN * 2e6, TURN * detuning_hz
     phases = []
     for flat in (200, 700):
         counts, shape = ramped(flat)
@@ -49,7 +49,7 @@ def test_the_stark_shift_of_three_levels_is_that_of_second_order(detuning_hz):
         phases.append(np.angle(u[1, 1] / u[0, 0]))
     turned = np.angle(np.exp(1j * (phases[1] - phases[0] - drive_off * 500e-9)))
     expected = rabi**2 * ALPHA / (2 * drive_off * (drive_off - ALPHA))
-    assert -turned / 500e-9 == pytest.approx(expected, rel=0.02)
+    assert -turned / 500e-9 == pytest.approx(expected, rel=1e-3)
 
 
 def dressed_order(energies, states):
@@ -81,7 +81,7 @@ def cross_resonance_zx(rabi, detuning, coupling):
     return rates
 
 
-@pytest.mark.parametrize(("rabi_hz", "low", "high"), [(5e6, 0.99, 1.005), (20e6, 0.96, 0.98), (40e6, 0.87, 0.91)])
+@pytest.mark.parametrize(("rabi_hz", "low", "high"), [(5e6, 0.995, 1.0), (20e6, 0.965, 0.975), (40e6, 0.885, 0.895)])
 def test_cross_resonance_follows_first_order_and_saturates(rabi_hz, low, high):
     """J Omega alpha / (D (alpha + D)) (Magesan and Gambetta 2020, eq. 4.30), which the exact rate falls short of."""
     detuning, coupling, rabi = TURN * 120e6, TURN * 0.5e6, TURN * rabi_hz
