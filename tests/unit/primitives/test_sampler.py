@@ -66,9 +66,9 @@ def test_a_bell_pair_has_the_counts_of_qiskits_sampler(backend, sampler):
     assert_samples(result[0].data.meas.get_counts(), Statevector(exact).probabilities_dict(), 4096)
 
 
-def test_metadata_are_those_of_qiskit_and_spans_beside_them(backend, sampler):
+def test_metadata_are_those_of_qiskit_and_more_beside_them(backend, sampler):
     result = sampler.run([(isa(backend, bell()), None, 10), isa(backend, bell())], shots=20).result()
-    assert result.metadata.keys() == {"version", "execution"}
+    assert result.metadata.keys() == {"version", "execution", "qctrl"}
     assert result.metadata["version"] == 2
     assert [each.metadata for each in result] == [
         {"shots": 10, "circuit_metadata": {"name": "bell"}},
