@@ -102,13 +102,12 @@ def spread_shots(shots: int, options: TwirlingOptions) -> tuple[int, int]:
 
     Where both numbers are given, what a heavy observable wants beyond their product takes more twirls.
     """
-    n_draws, each = options.num_randomizations, options.shots_per_randomization
-    if isinstance(each, int):
+    n_draws, each = options.counts()
+    if each is not None:
         least = math.ceil(shots / each)
-        return (max(n_draws, least) if isinstance(n_draws, int) else least), each
-    if isinstance(n_draws, int):
-        return n_draws, math.ceil(shots / n_draws)
-    n_draws = math.ceil(shots / max(_LEAST_SHOTS, math.ceil(shots / _MOST_DRAWS)))
+        return (least if n_draws is None else max(n_draws, least)), each
+    if n_draws is None:
+        n_draws = math.ceil(shots / max(_LEAST_SHOTS, math.ceil(shots / _MOST_DRAWS)))
     return n_draws, math.ceil(shots / n_draws)
 
 

@@ -89,10 +89,15 @@ class TwirlingOptions(Options):
 
     def shots(self) -> int | None:
         """Return the shots that both numbers together give; ``None`` where one is open, or nothing is twirled."""
-        n_draws, each = self.num_randomizations, self.shots_per_randomization
-        if self.is_enabled and isinstance(n_draws, int) and isinstance(each, int):
-            return n_draws * each
-        return None
+        n_draws, each = self.counts()
+        return n_draws * each if self.is_enabled and n_draws is not None and each is not None else None
+
+    def counts(self) -> tuple[int | None, int | None]:
+        """Return randomizations and shots of each; ``None`` for ``auto``."""
+        n_draws, each = (
+            None if count == "auto" else int(count) for count in (self.num_randomizations, self.shots_per_randomization)
+        )
+        return n_draws, each
 
     def check(self, index: int, shots: int) -> None:
         """Refuse more shots than both numbers together give.

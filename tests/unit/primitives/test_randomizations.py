@@ -22,6 +22,7 @@ from qctrl.service import Blob
         (1000, "auto", 300, (4, 300)),
         (1000, 10, 100, (10, 100)),
         (1000, 10, 200, (10, 200)),
+        (1000, np.int64(10), np.int64(200), (10, 200)),
     ],
 )
 def test_the_shots_of_a_pub_are_spread_evenly(shots, n_draws, each, wanted):

@@ -26,7 +26,6 @@ def layers(circuit, strategy, playable=None):
 @pytest.fixture
 def circuit():
     made = QuantumCircuit(6)
-    made.delay(10, 5)
     made.cz(0, 1)
     made.sx(0)
     made.cz(2, 3)
@@ -47,6 +46,21 @@ def test_gates_that_have_equally_many_layers_before_them_are_one_layer(circuit, 
     assert layers(circuit, strategy) == [([(0, 1), (2, 3)], waiting[0]), ([(1, 2), (3, 4)], waiting[1])]
     playable = [(gates, tuple(k for k in waits if k != 0)) for gates, waits in layers(circuit, strategy)]
     assert layers(circuit, strategy, playable={1, 2, 3, 4, 5}) == playable
+
+
+def test_no_layer_waits_for_a_delay_or_a_measurement():
+    circuit = QuantumCircuit(4, 4)
+    circuit.sx([2, 3])
+    circuit.cz(0, 1)
+    circuit.delay(100, 2)
+    circuit.sx(2)
+    circuit.cz(0, 1)
+    circuit.measure(3, 3)
+    circuit.cz(0, 1)
+    circuit.measure(range(3), range(3))
+    assert layers(circuit, "all") == [([(0, 1)], (3,)), ([(0, 1)], (2, 3)), ([(0, 1)], (2,))]
+    read = [step.instructions[0].name for step in steps(circuit, lambda each: each.name == "cz", "all", circuit.qubits)]
+    assert read[-3:] == ["measure"] * 3
 
 
 def test_what_may_read_or_write_anything_ends_a_layer():
