@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from qiskit.circuit import Parameter
 
 from qctrl.compiler import compile_circuit
+from qctrl.primitives.twirl_layers import STRATEGIES
 from qctrl.primitives.twirling import twirled
 from tests.property.test_compiled_unitaries import CALIBRATION, SETUP, assert_same, isa, native
 from tests.reference import ideal_qubits
@@ -18,13 +19,14 @@ A = Parameter("a")
     steps=st.lists(native(), max_size=12),
     value=st.floats(0.1, 0.9),
     forms=st.lists(st.booleans(), min_size=12, max_size=12),
+    strategy=st.sampled_from(STRATEGIES),
     seed=st.integers(0, 99),
 )
 @settings(deadline=None, max_examples=25)
-def test_every_twirl_is_the_circuit(steps, value, forms, seed):
+def test_every_twirl_is_the_circuit(steps, value, forms, strategy, seed):
     form = iter(forms)
     circuit = isa(steps, lambda angle: angle * A if next(form) else angle)
-    made = twirled(circuit, gates=True, measurements=False)
+    made = twirled(circuit, gates=True, measurements=False, strategy=strategy)
     values = np.full((1, circuit.num_parameters), value)
     draw = made.draw(values, 3, np.random.default_rng(seed))
     compiled = compile_circuit(made.circuit, CALIBRATION, SETUP)
