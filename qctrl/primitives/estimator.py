@@ -73,7 +73,8 @@ class EstimatorV2(Primitive[EstimatorOptions], BaseEstimatorV2):
             pubs: Tuples (circuit, observables, values, precision); observables and values broadcast
                 as NumPy arrays. Apply the circuit's layout to the observables first.
             precision: Target precision of the pubs that bring none; the default is
-                ``options.default_precision``, or what ``options.default_shots`` give.
+                ``options.default_precision``, or what ``options.default_shots``, or both numbers of
+                ``options.twirling``, give.
 
         Returns:
             The job; its result holds ``evs`` and ``stds`` of each pub's broadcast shape.

@@ -43,8 +43,7 @@ class SamplerV2(Primitive[SamplerOptions], BaseSamplerV2):
     Args:
         backend: A backend of ``ProviderService``.
         options: Tree of options, or nested dicts: ``default_shots``, ``max_execution_time`` (s),
-            ``execution.chunk_shots``, ``execution.rep_delay`` (s), ``execution.meas_type``
-            ``dynamical_decoupling``, ``twirling``,
+            ``execution.{chunk_shots, rep_delay (s), meas_type}``, ``dynamical_decoupling``, ``twirling``,
             ``simulator.seed_simulator``, ``environment.job_tags``.
         mode: A backend, session or batch, for code that was written for another provider; inside the context
             of a session it may be left out.
@@ -65,7 +64,8 @@ class SamplerV2(Primitive[SamplerOptions], BaseSamplerV2):
         Args:
             pubs: Circuits, or tuples (circuit, values, shots); values broadcast into the shape of
                 the result.
-            shots: Shots of the pubs that bring none; the default is ``options.default_shots``.
+            shots: Shots of the pubs that bring none; the default is ``options.default_shots``, or the product of
+                both numbers of ``options.twirling`` where they are given.
 
         Returns:
             The job; its result holds a ``BitArray`` per classical register of each pub.
