@@ -26,7 +26,7 @@ _QUEUE_BIT, _EVENT_BIT, _SUMMARY_BIT = 1 << 2, 1 << 5, 1 << 6
 """Of the status byte (SCPI-99 volume 1, 9.2; IEEE 488.2, 11.2)."""
 _UNLOCKED_BIT: Final = 1 << 5
 """Of the questionable status: frequency (SCPI-99 volume 1, 9.4)."""
-_COMPLETE_EVENT: Final = 1
+_COMPLETE_EVENT, _POWER_EVENT = 1, 1 << 7
 _ERROR_EVENTS: Final = {1: 1 << 5, 2: 1 << 4, 3: 1 << 3, 4: 1 << 2}
 """Of the event status, by hundreds of the code (IEEE 488.2, 11.5.1)."""
 
@@ -65,7 +65,7 @@ class Instrument:
         """Forget everything, the error queue too."""
         with self.lock:
             self._errors.clear()
-            self._events = self._event_mask = self._request_mask = 0
+            self._events, self._event_mask, self._request_mask = _POWER_EVENT, 0, 0
             self.reset()
 
     def handle(self, message: Message) -> Reply:

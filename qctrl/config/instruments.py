@@ -76,6 +76,8 @@ class RackInstrument(StrictModel):
     """Clock reference; only instruments on one reference stay in step."""
     verify: Literal["first", "never"] = "first"
     """Whether an uploaded waveform is read back and compared."""
+    settle: Annotated[float, number("s"), within(0, 3600, "s")] = 0.0
+    """How long it has to run after it was switched on, before a job may rely on it."""
     limits: InstrumentLimits = InstrumentLimits()
     qcodes: QcodesDriver | None = None
     """Of the kinds ``qcodes_oscillator`` and ``qcodes_source``."""

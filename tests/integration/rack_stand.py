@@ -13,6 +13,7 @@ from tests.integration.rack_bench import RackBench
 
 SHOTS = 20
 TIMEOUT_S = 1.0
+WARM_UP_S = 60.0
 
 
 class Stand:
@@ -20,9 +21,11 @@ class Stand:
 
     def __init__(self, folder, setup, program):
         self.bench = RackBench(folder)
-        self.driver = open_boxes(load_rack(self.bench.path), "pair2", run_slack_s=1.0)
+        self.driver = open_boxes(load_rack(self.bench.path), "pair2", run_slack_s=WARM_UP_S)
         self.setup, self.program = setup, program
         self.epoch = self.driver.connect().epoch + 1
+        self.play()  # the emulator may have to compile its kernels
+        self.driver._run_slack_s = 1.0
         for name in self.bench.instruments:
             self.session(name)._timeout_s = TIMEOUT_S
 

@@ -1,14 +1,17 @@
 """Faults of a rack of boxes: whatever happens, outputs end safe, the error says what it was, and the next run works."""
 
 import dataclasses
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
+import numpy as np
 import psutil
 import pytest
 from qiskit import QuantumCircuit, transpile
@@ -19,12 +22,14 @@ from qctrl.errors import (
     InstrumentError,
     InstrumentFault,
     InstrumentTimeoutError,
+    ProtocolError,
     QctrlError,
     ResourceError,
+    TimingError,
 )
 from qctrl.instruments.scpi import Session
 from qctrl.primitives import SamplerV2
-from qctrl.protocol import Mixer
+from qctrl.protocol import EventOp, Mixer
 from tests.integration.rack_bench import assert_dac_plays
 from tests.integration.rack_stand import SHOTS, TIMEOUT_S, Stand
 
@@ -166,6 +171,23 @@ def test_power_cycle_between_two_runs_leads_to_a_new_upload(stand):
     assert block.statistics["segments_held"] > 0  # the other generator kept its own
 
 
+def test_box_that_was_switched_on_has_time_to_settle(stand, monkeypatch):
+    stand.play()
+    entry = stand.driver._rack.instruments["lo_drive"]
+    changed_rack = {**stand.driver._rack.instruments, "lo_drive": entry.model_copy(update={"settle": 0.3})}
+    monkeypatch.setattr(stand.driver, "_rack", dataclasses.replace(stand.driver._rack, instruments=changed_rack))
+    slept = []
+    monkeypatch.setattr("qctrl.instruments.boxes.rack.time", SimpleNamespace(sleep=slept.append))
+    stand.session("lo_drive").close()  # the connection alone
+    assert_played(stand.play())
+    assert max(slept) == 0
+    stand.inject("lo_drive", "power_cycle", True)
+    assert_played(stand.play())
+    assert max(slept) == 0.3
+    stand.play()
+    assert slept[-1] == 0
+
+
 def test_connection_torn_within_a_block_leads_to_a_whole_new_upload(stand):
     stand.play()
     stand.inject("awg1", "power_cycle", True)
@@ -185,6 +207,38 @@ def changed(stand, **ports):
 
 def uploads(stand):
     return {name: len(stand.bench.instruments[name].waveforms) for name in ("awg1", "awg2")}
+
+
+def refuse_before_anything_is_sent(stand, error, text, act):
+    """Let a job be refused, and check what holds then: nothing was uploaded, all is safe, the next one works."""
+    stand.driver.connect()
+    began = time.monotonic()
+    with pytest.raises(error, match=text):
+        act()
+    assert time.monotonic() - began < DEADLINE_S
+    assert uploads(stand) == {"awg1": 0, "awg2": 0}
+    stand.driver.safe_state()
+    stand.assert_safe()
+    assert_played(stand.play())
+
+
+def test_schedule_longer_than_its_time_is_an_error_of_the_compiler(stand, backend):
+    circuit = QuantumCircuit(2, 1)
+    with circuit.box(duration=40, unit="ns"):
+        circuit.sx(0)
+        circuit.sx(0)
+    circuit.measure(0, 0)
+    refuse_before_anything_is_sent(stand, TimingError, "box", lambda: SamplerV2(backend).run([circuit]).result())
+
+
+def test_plays_that_overlap_on_a_port_are_refused(stand):
+    program = stand.program
+    events = program.events.copy()
+    plays = np.flatnonzero(events["op"] == EventOp.PLAY)
+    first, second = next(pair for pair in itertools.pairwise(plays) if np.ptp(events["frame"][list(pair)]) == 0)
+    events["start_ticks"][second] = events["start_ticks"][first] + 4
+    overlapping = msgspec.structs.replace(program, events=events)
+    refuse_before_anything_is_sent(stand, ProtocolError, "overlap on one frame", lambda: stand.play(overlapping))
 
 
 def test_amplitude_beyond_full_scale_after_mixing_is_refused_with_port_and_time(stand):

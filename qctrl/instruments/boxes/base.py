@@ -62,6 +62,16 @@ class Box(Protocol):
         ...
 
 
+@runtime_checkable
+class Restarting(Protocol):
+    """What a box may know of its power."""
+
+    @property
+    def restarted(self) -> bool:
+        """Whether it was switched on since somebody connected to it the last time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class GeneratorLimits:
     """What a generator's memory takes."""

@@ -7,6 +7,7 @@ the records.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Final
@@ -14,7 +15,7 @@ from typing import Final
 from qctrl.config import Rack
 from qctrl.errors import ConfigError, InstrumentError, QctrlError, UnsupportedInstructionError
 from qctrl.instruments.base import Fetched, Identity, Progress
-from qctrl.instruments.boxes.base import Box, BoxHealth, GeneratorLimits
+from qctrl.instruments.boxes.base import Box, BoxHealth, GeneratorLimits, Restarting
 from qctrl.instruments.boxes.lease import Lease, take_leases
 from qctrl.instruments.boxes.playing import Playing
 from qctrl.instruments.boxes.settings import announced, apply, settings
@@ -66,7 +67,7 @@ class BoxRack:
             self._leases = take_leases(self._rack.instruments)
         self._setup_hash = b""
         self._run.clear("safe")
-        each(self._boxes, "cannot be reached", lambda box: box.connect())
+        self._connect(self._boxes)
         return Identity("boxes", self._device, __version__, self._run.epoch, CAPABILITIES)
 
     def health(self) -> Progress:
@@ -147,11 +148,12 @@ class BoxRack:
         """Take a program and its words; its samples are uploaded when it starts; see ``Playback``.
 
         Raises:
-            ProtocolError: They do not belong together, or not to the configured Setup.
+            ProtocolError: They do not belong together, or not to the configured Setup, or the program is inconsistent.
             UnsupportedInstructionError: The program decides on measured bits, which takes firmware.
         """
         if not self._setup_hash:
             raise InstrumentError("nothing is configured; configure the Setup first", name=self._device)
+        program.verify()
         check_pair(program, patch, self._setup_hash)
         if not program.is_straight or program.n_registers:
             raise UnsupportedInstructionError(
@@ -199,8 +201,14 @@ class BoxRack:
         """Connect anew to boxes that restarted or failed since they were last used; return whether there were any."""
         connected = each(self._boxes, "cannot be asked", lambda box: box.is_connected())
         lost = {name: box for name, box in self._boxes.items() if not connected[name]}
-        each(lost, "cannot be reached", lambda box: box.connect())
+        self._connect(lost)
         return bool(lost)
+
+    def _connect(self, boxes: Mapping[str, Box]) -> None:
+        """Connect to boxes at once, and wait until those that were switched on meanwhile have settled."""
+        each(boxes, "cannot be reached", lambda box: box.connect())
+        restarted = [name for name, box in boxes.items() if isinstance(box, Restarting) and box.restarted]
+        time.sleep(max((self._rack.instruments[name].settle for name in restarted), default=0.0))
 
     def _safe_on_failure(self) -> AbstractContextManager[None]:
         return safe_on_failure(self.safe_state, self._run.fail)

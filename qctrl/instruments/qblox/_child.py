@@ -1,6 +1,6 @@
 """The process that holds the vendor's object.
 
-Run as a file, like the process behind a VISA session, whose loop it shares. It works in a folder of its own, because
+Run as a file, like the process behind a VISA session. It works in a folder of its own, because
 the vendor's dummy assembles where it stands.
 """
 
@@ -157,4 +157,4 @@ class Worker:
 
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "scpi" / "_visa_child.py"))["serve"](Worker())
+    runpy.run_path(str(Path(__file__).parents[1] / "_child_loop.py"))["serve"](Worker())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from qctrl.errors import InstrumentError, InstrumentTimeoutError, MissingExtraError
-from qctrl.instruments.scpi.child import Child
+from qctrl.instruments.child import Child
 
 DUMMY: Final = "dummy"
 """Address of the vendor's stand-in: it assembles programs and answers as a cluster does, and plays nothing."""

@@ -1,6 +1,6 @@
 """The process behind a QCoDeS instrument: QCoDeS calls may hang, so they happen where they can be ended.
 
-Run as a file, like the process behind a VISA session, whose loop it shares.
+Run as a file, like the process behind a VISA session.
 """
 
 from __future__ import annotations
@@ -51,4 +51,4 @@ class Worker:
 
 
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).parents[1] / "scpi" / "_visa_child.py"))["serve"](Worker())
+    runpy.run_path(str(Path(__file__).parents[1] / "_child_loop.py"))["serve"](Worker())

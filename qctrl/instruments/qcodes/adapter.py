@@ -15,7 +15,7 @@ from typing import Any, Final
 from qctrl.config import QcodesDriver, RackInstrument
 from qctrl.errors import ConfigError, InstrumentError, ResourceError
 from qctrl.instruments.boxes.base import BoxHealth, BoxIdentity
-from qctrl.instruments.scpi.child import Child
+from qctrl.instruments.child import Child
 
 _CHILD: Final = Path(__file__).with_name("_qcodes_child.py")
 _START_S: Final = 60.0

@@ -48,6 +48,11 @@ class ScpiBox:
         self._prepared_generation = self.session.generation
         return identity
 
+    @property
+    def restarted(self) -> bool:
+        """Whether it was switched on shortly before it was connected; see ``Restarting``."""
+        return self.session.restarted
+
     def is_connected(self) -> bool:
         """Return whether it answers on the connection that ``connect`` made."""
         if not self.session.is_open or self._prepared_generation != self.session.generation:

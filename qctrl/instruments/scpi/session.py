@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from qctrl.errors import MissingExtraError
-from qctrl.instruments.scpi.child import Child
+from qctrl.instruments.child import Child
 
 _CHILD: Final = Path(__file__).with_name("_visa_child.py")
 _START_S: Final = 20.0
 """Start of the process and of pyvisa in it, on a machine whose cores are busy."""
+_POWER_ON: Final = 1 << 7
+"""Of the event status (IEEE 488.2, 11.5.1.1.2)."""
 _SLOWEST_B_S: Final = 2e6
 """A wire that is slower than this has failed."""
 
@@ -34,12 +36,14 @@ class Session:
 
     Attributes:
         generation: Counts connections: what is known of an instrument's memory holds for one only.
+        restarted: Whether the instrument was switched on since anybody cleared its events; known after ``open``.
     """
 
     def __init__(self, name: str, address: str, *, timeout_s: float = 5.0, backend: str = "@py") -> None:
         self.name = name
         self.address = address
         self.generation = 0
+        self.restarted = False
         self._timeout_s = timeout_s
         self._backend = backend
         self._child = Child(name, address, _CHILD, "visa")
@@ -54,7 +58,7 @@ class Session:
 
         Args:
             park: Lines that take the instrument to its safe state; sent by the session's process if this one dies.
-            clear: Whether the error queue is emptied first.
+            clear: Whether events and the error queue are emptied first.
 
         Raises:
             MissingExtraError: pyvisa is not installed.
@@ -63,6 +67,8 @@ class Session:
         self._connect()
         # pyvisa-py opens closed ports without complaint: only an answer means that somebody is there.
         if clear:
+            events = self.ask("*ESR?").strip()
+            self.restarted = events.isdigit() and bool(int(events) & _POWER_ON)
             self.write("*CLS")
         identity = self.ask("*IDN?")
         self._request({"verb": "park", "lines": list(park)})

@@ -57,7 +57,7 @@ def test_source_without_a_switch_ramps_in_small_steps(file):
 
 def test_hanging_call_is_given_up_and_a_killed_host_leaves_the_output_off(file, monkeypatch):
     monkeypatch.setattr(adapter, "_CALL_S", 0.3)
-    monkeypatch.setattr("qctrl.instruments.scpi.child._OUTER_SLACK_S", 0.2)
+    monkeypatch.setattr("qctrl.instruments.child._OUTER_SLACK_S", 0.2)
     box = open_box("lo", oscillator(file))
     box.connect()
     box.switch_on()

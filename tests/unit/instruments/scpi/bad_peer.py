@@ -62,7 +62,7 @@ class BadPeer:
         if not text.endswith("?") and text.split("?")[0] == text:
             return
         reply = self.replies.get(text, b"BAD,PEER,1,0\n" if text == "*IDN?" else text.encode() + b"\n")
-        delay_s = self.delay_s if text != "*IDN?" else 0.0
+        delay_s = 0.0 if text in ("*ESR?", "*IDN?") else self.delay_s
         if delay_s:
             threading.Timer(delay_s, lambda: self._say(one, reply)).start()
             return

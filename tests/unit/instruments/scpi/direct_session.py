@@ -14,6 +14,7 @@ class DirectSession:
         self.is_open = False
         self.generation = 0
         self._timeout_s = 1.0
+        self.restarted = False
 
     def open(self, park=(), *, clear=True):
         self.is_open = True
