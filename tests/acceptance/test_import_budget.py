@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-HEAVY = ("qiskit", "scipy", "numba", "numpy", "pydantic", "sqlalchemy", "zmq", "rich", "ruamel", "msgspec")
+HEAVY = ("qiskit", "scipy", "numba", "numpy", "pydantic", "zmq", "rich", "ruamel", "msgspec")
 ROUNDS = 5
 
 
