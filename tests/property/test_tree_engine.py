@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import chains
+from firmware_sim.config import Truth
 from firmware_sim.physics.cache import OperatorCache
 from firmware_sim.physics.choice import Choice
 from firmware_sim.physics.columns import Columns
 from firmware_sim.physics.engine import Engine
+from firmware_sim.physics.gates import two_lowest
 from firmware_sim.physics.random import stream_key
 from firmware_sim.sequencer import Sequencer
 from qctrl.protocol import Program, SimOptions
@@ -119,3 +121,33 @@ def test_shots_do_not_depend_on_the_batch(moves: list[Move], border: int, levels
     ]
     assert np.array_equal(whole.threshold, np.concatenate([part.threshold for part in parts]))
     assert np.array_equal(kets(whole), np.concatenate([kets(part) for part in parts], axis=1))
+
+
+def test_an_oscillator_that_is_off_turns_on_while_pulses_are_cut() -> None:
+    """Two levels play a cut pulse at its end, three levels in parts; the phase of its drive grows all the while."""
+    document = CHAIN.model_dump(by_alias=True)
+    for qubit, error_hz in enumerate((-3e6, 0.0, 3e6)):
+        document["lines"][f"q{qubit}.drive"]["lo_error"] = error_hz
+    chain = Truth.model_validate(document)
+    setup, rng = chains.setup_of(chain), np.random.default_rng(1)
+    sheet = chains.Sheet(chain, setup, 5e5, [])
+    for layer in range(2):
+        start = 150 * layer
+        for qubit in range(N_QUBITS):
+            sheet.pulse(start + 7 * qubit, qubit, np.pi / 2, rng.uniform(0, TURN))
+        sheet.cz(start + 40, layer)
+        for late in (48, 69, 95):
+            sheet.pulse(start + late, 2 - 2 * layer, np.pi / 2, rng.uniform(0, TURN))
+    program = chains.pack([(sheet, 300)], [chains.PLAY, chains.END], [])
+    found: list[np.ndarray] = []
+    for levels in (2, 3):
+        engine = Engine(chain, setup, SimOptions(noise=False, levels=levels))
+        engine._take(Choice("tree", levels, 1, 1 << 30))
+        sequencer = Sequencer(program, setup, engine, 1000, lambda: None)
+        sequencer.keep_states = True
+        (branch,) = sequencer.run(engine.begin(np.arange(1, dtype=np.uint64), 0, stream_key(5, 0, b""), 0))
+        assert isinstance(branch.state, Columns)
+        ket = kets(branch.state)[:, 0]
+        found.append(ket if levels == 2 else ket[two_lowest(N_QUBITS)])
+    low, kept = found
+    assert abs(np.vdot(low, kept)) ** 2 / np.vdot(kept, kept).real > 1 - 2e-5
