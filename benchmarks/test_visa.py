@@ -99,4 +99,5 @@ def test_two_commands_and_a_query_through_pyvisa_alone(benchmark, plain):
         plain.write("OUTPut:OFF 0")
         return plain.query("*OPC?")
 
-    assert benchmark(group) == "1"
+    # The first round may be a thousand times faster than all others, and so are the rounds that are planned by it.
+    assert benchmark.pedantic(group, rounds=20) == "1"
