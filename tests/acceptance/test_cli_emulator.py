@@ -39,7 +39,7 @@ def bell(tmp_path):
 
 @pytest.fixture
 def address():
-    words = [sys.executable, "-m", "qctrl.cli", "emulator", "up", "pair2"]
+    words = [sys.executable, "-m", "qctrl", "emulator", "up", "pair2"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline()

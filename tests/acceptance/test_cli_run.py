@@ -91,7 +91,7 @@ def test_interrupt_cancels_the_job_and_leaves_a_record(tmp_path):
     path = tmp_path / "long.qasm"
     path.write_text(QASM3)
     store = JobStore(tmp_path / "jobs.sqlite")
-    words = [sys.executable, "-m", "qctrl.cli", "run", str(path), "--device", "pair2", "--shots", "10000000"]
+    words = [sys.executable, "-m", "qctrl", "run", str(path), "--device", "pair2", "--shots", "10000000"]
     environment = {**os.environ, "QCTRL_JOBS": str(store.path)}
     with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60

@@ -354,7 +354,7 @@ def test_death_of_the_host_leaves_boxes_safe_and_leases_free(stand, number, code
     stand.inject("digitizer", "frames_short", 1)  # so that the run goes on for as long as its host lives
     circuit = tmp_path / "bell.qasm"
     circuit.write_text(BELL)
-    command = [sys.executable, "-m", "qctrl.cli", "run", str(circuit), "--config", str(stand.bench.path)]
+    command = [sys.executable, "-m", "qctrl", "run", str(circuit), "--config", str(stand.bench.path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     host = subprocess.Popen([*command, "--shots", str(SHOTS)], stderr=subprocess.PIPE, text=True, env=environment)
     until = time.monotonic() + START_S

@@ -28,7 +28,7 @@ def test_an_installed_wheel_runs_the_demo_in_an_empty_folder(tmp_path: Path) -> 
             [sys.executable, "-c", code], cwd=empty, env=environment, capture_output=True, check=True
         )
         assert str(site) in found.stdout.decode()
-    demo = [sys.executable, "-m", "qctrl.cli", "demo", "--json", "--shots", "1000"]
+    demo = [sys.executable, "-m", "qctrl", "demo", "--json", "--shots", "1000"]
     told = subprocess.run(demo, cwd=empty, env=environment, capture_output=True, check=True, timeout=120)
     counts = json.loads(told.stdout)["registers"]["meas"]
     assert sum(counts.values()) == 1000

@@ -14,7 +14,7 @@ from qctrl.cli import emulator, main
 
 def up(*words):
     return subprocess.Popen(
-        [sys.executable, "-m", "qctrl.cli", "emulator", "up", *words],
+        [sys.executable, "-m", "qctrl", "emulator", "up", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

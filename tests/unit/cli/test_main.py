@@ -99,7 +99,7 @@ def test_command_modules_are_named_after_their_commands():
 
 
 def test_module_runs_the_command_line_of_its_process():
-    done = subprocess.run([sys.executable, "-m", "qctrl.cli", "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "qctrl", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"qctrl {__version__}\n"
 
 

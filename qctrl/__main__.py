@@ -1,4 +1,4 @@
-"""``python -m qctrl.cli``: the command, where the script is not installed."""
+"""``python -m qctrl``: the command, where the script is not installed."""
 
 import sys
 
