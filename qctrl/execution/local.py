@@ -103,7 +103,7 @@ class LocalRunner:
                 future.set_result(self._ask(setup, body, buffers))
             except Exception as error:  # noqa: BLE001 (the asker gets it, whatever it is)
                 self._forget_after(error)
-                future.set_exception(error)
+                future.set_exception(_as_one(error))
 
         self._enqueue(task)
         return future.result()
@@ -159,7 +159,7 @@ class LocalRunner:
             execution.succeed(execute(spec, self._connection.open(), execution, self._stall_slack_s))
         except Exception as error:  # noqa: BLE001 (whoever waits for the job gets it, whatever it is)
             self._forget_after(error)
-            execution.fail(_cancelled(spec.job_id, error) if execution.is_cancelled else error)
+            execution.fail(_cancelled(spec.job_id, error) if execution.is_cancelled else _as_one(error))
 
     def _ask(
         self, setup: Setup, body: Mapping[str, Any], buffers: Sequence[bytes]
@@ -178,6 +178,15 @@ class LocalRunner:
         if not (refused and self._connection.is_at_rest()):
             _log.info("connection to %s dropped: %s", self._device, error)
             self._connection.drop()
+
+
+def _as_one(error: Exception) -> Exception:
+    """Return one error of the stack in place of a group of them, as a rack that lost its power raises."""
+    if not isinstance(error, ExceptionGroup) or error.split(QctrlError)[1] is not None:
+        return error
+    whole = InstrumentError("\n".join([f"{error.message}:", *map(str, error.exceptions)]))
+    whole.__cause__ = error
+    return whole
 
 
 def _cancelled(job_id: str, error: Exception) -> Exception:

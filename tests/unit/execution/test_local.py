@@ -184,3 +184,21 @@ def test_defect_in_a_question_reaches_the_asker(runner, rig, monkeypatch):
     monkeypatch.setattr(rig, "debug", defect)
     with pytest.raises(InstrumentFault, match="oops"):
         runner.debug(toys.setup(), {})
+
+
+def test_failures_of_several_instruments_are_one_error_that_tells_them_all(runner, monkeypatch):
+    causes = [InstrumentError("instrument awg1: no answer"), InstrumentFault("instrument lo: -310")]
+
+    def failing(_connection):
+        raise ExceptionGroup("2 instruments cannot be reached", causes)
+
+    monkeypatch.setattr(type(runner._connection), "open", failing)
+    said = "2 instruments cannot be reached:\ninstrument awg1: no answer\ninstrument lo: -310"
+    for ask in (runner.submit(job()).result, lambda: runner.debug(toys.setup(), {})):
+        with pytest.raises(InstrumentError) as caught:
+            ask()
+        assert str(caught.value) == said
+        assert caught.value.__cause__.exceptions == tuple(causes)
+    causes.append(ValueError("a defect stays one"))
+    with pytest.raises(ExceptionGroup):
+        runner.submit(job()).result(WAIT_S)
