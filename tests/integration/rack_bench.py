@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from firmware_sim.scpi.control import inject
+from firmware_sim.scpi.faults import WireFaults
 from firmware_sim.scpi.rack import EmulatedRack
 from qctrl.config import load_rack
 from qctrl.instruments import open_boxes
@@ -58,6 +60,48 @@ class RackBench:
 
     def driver(self):
         return open_boxes(load_rack(self.path), self.device)
+
+    def inject(self, name, fault, value):
+        instrument = self.instruments[name]
+        if fault == "loose_marker":
+            # The cable between the trigger's marker and everything else is loose.
+            for waveform in instrument.waveforms.values():
+                waveform.markers[:] = 0
+        elif fault == "many_errors":
+            for _ in range(value):
+                instrument.push(-222, "Data out of range")
+        else:
+            inject(self.emulated, name, fault, value)
+
+    def cure(self, name):
+        """Take everything back that was injected into an instrument."""
+        self.emulated.wires[name].faults = WireFaults()
+        instrument = self.instruments[name]
+        healthy = {"stuck_state": None, "misses_triggers": False, "frames_short": 0, "reference_locked": True}
+        for attribute, value in (healthy | {"corrupts": False, "identity": None}).items():
+            if hasattr(instrument, attribute):
+                setattr(instrument, attribute, value)
+
+    def assert_safe(self, but=None):
+        instruments = self.instruments
+        for name in {"awg1", "awg2"} - {but}:
+            assert instruments[name].outputs_on() == [], name
+            assert instruments[name].state == 0
+        assert not instruments["lo_drive"].on
+        assert not instruments["lo_readout"].on
+        assert not instruments["digitizer"].running
+        assert instruments["bias"].on  # a flux bias is held
+
+    def settings(self):
+        """Return what a job that is refused leaves as it is: levels, carriers, amplitudes, memories."""
+        boxes = self.instruments
+        generators = [boxes[name] for name in ("awg1", "awg2")]
+        levels = [boxes["bias"].levels_v[-1], *(boxes[name].frequency_hz for name in ("lo_drive", "lo_readout"))]
+        return levels, [({k: c.vpp for k, c in one.channels.items()}, set(one.waveforms)) for one in generators]
+
+    def outputs(self):
+        """Return which outputs are on."""
+        return {name: one.outputs_on() for name, one in self.instruments.items()}
 
     def close(self):
         self.emulated.close()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import uuid
 
-from firmware_sim.scpi.control import inject
-from firmware_sim.scpi.faults import WireFaults
 from qctrl.config import load_rack
 from qctrl.instruments import open_boxes
 from qctrl.protocol import Run
@@ -48,37 +46,6 @@ class Stand:
             found = self.driver.fetch(run.run_id, len(blocks), 0.2)
             blocks += [] if found.results is None else [found.results]
         return blocks
-
-    def inject(self, name, fault, value):
-        instrument = self.bench.instruments[name]
-        if fault == "loose_marker":
-            # The cable between the trigger's marker and everything else is loose.
-            for waveform in instrument.waveforms.values():
-                waveform.markers[:] = 0
-        elif fault == "many_errors":
-            for _ in range(value):
-                instrument.push(-222, "Data out of range")
-        else:
-            inject(self.bench.emulated, name, fault, value)
-
-    def cure(self, name):
-        """Take everything back that was injected into an instrument."""
-        self.bench.emulated.wires[name].faults = WireFaults()
-        instrument = self.bench.instruments[name]
-        healthy = {"stuck_state": None, "misses_triggers": False, "frames_short": 0, "reference_locked": True}
-        for attribute, value in (healthy | {"corrupts": False, "identity": None}).items():
-            if hasattr(instrument, attribute):
-                setattr(instrument, attribute, value)
-
-    def assert_safe(self, but=None):
-        instruments = self.bench.instruments
-        for name in {"awg1", "awg2"} - {but}:
-            assert instruments[name].outputs_on() == [], name
-            assert instruments[name].state == 0
-        assert not instruments["lo_drive"].on
-        assert not instruments["lo_readout"].on
-        assert not instruments["digitizer"].running
-        assert instruments["bias"].on  # a flux bias is held
 
     def close(self):
         self.driver.close()

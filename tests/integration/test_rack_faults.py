@@ -1,53 +1,44 @@
-"""Faults of a rack of boxes: whatever happens, outputs end safe, the error says what it was, and the next run works."""
+"""Faults of a rack of boxes, each through jobs of the real service and its store.
+
+Whatever happens, the job ends within its deadline with an error that says what it was, outputs are safe, every job is
+found again as it ended, bit for bit and ended once, and the next job works.
+"""
+
+from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
-from types import SimpleNamespace
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import numpy as np
-import psutil
 import pytest
-from qiskit import QuantumCircuit, transpile
+from qiskit import QuantumCircuit
 
-from qctrl.access import ProviderService
 from qctrl.errors import (
+    CompileError,
     ConfigError,
     InstrumentError,
     InstrumentFault,
     InstrumentTimeoutError,
     ProtocolError,
-    QctrlError,
     ResourceError,
     TimingError,
 )
+from qctrl.instruments import open_boxes
 from qctrl.instruments.scpi import Session
-from qctrl.primitives import SamplerV2
+from qctrl.instruments.scpi.tektronix_awg import TektronixAwg
 from qctrl.protocol import EventOp, Mixer
-from tests.integration.rack_bench import assert_dac_plays
-from tests.integration.rack_stand import SHOTS, TIMEOUT_S, Stand
+from qctrl.pulse import constant, play
+from tests.integration.rack_bench import RackBench
+from tests.integration.rack_lab import DEADLINE_S, Lab, Ledger
 
 pytest.importorskip("pyvisa_py")
 
-ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 15.0
-"""Of a run with a fault, on a machine whose cores are busy; its own deadlines are a tenth of it."""
-START_S = 60.0
-PLAYING = 2
-BELL = """OPENQASM 3.0;
-include "stdgates.inc";
-qubit[2] q;
-bit[2] c;
-h q[0];
-cx q[0], q[1];
-c = measure q;
-"""
+TIMEOUT_S = 1.0
+SLACK_S = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -60,321 +51,217 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def backend(home):
-    with ProviderService() as service:
-        yield service.backend("pair2")
-
-
-def bell(backend):
-    circuit = QuantumCircuit(2)
-    circuit.h(0)
-    circuit.cx(0, 1)
-    circuit.measure_all()
-    return transpile(circuit, backend, seed_transpiler=1)
-
-
-@pytest.fixture(scope="module")
-def program(backend):
-    return backend.compile(bell(backend)).program
-
-
-@pytest.fixture(scope="module")
-def stand(home, backend, program):
-    found = Stand(home, backend.setup, program)
+def bench(home):
+    found = RackBench(home)
     yield found
     found.close()
 
 
-def assert_played(blocks):
-    assert [block.bits.shape for block in blocks] == [(1, SHOTS, 1)]
+@pytest.fixture(scope="module")
+def lab(bench):
+    """A lab after its first job, whose emulator may have had to compile; deadlines are short from then on."""
+    earlier = Lab(bench.path, Ledger())
+    earlier.submit().result()
+    earlier.close()
+    earlier.ledger.take()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(Session.__init__.__kwdefaults__, "timeout_s", TIMEOUT_S)
+        patch.setitem(open_boxes.__kwdefaults__, "run_slack_s", SLACK_S)
+        found = Lab(bench.path, earlier.ledger)
+        found.assert_works()
+        yield found
+        found.close()
+    bench.assert_safe()
+    assert found.ledger.take() == []
 
 
-FAULTS = [
-    # An entry of the error queue, and too many of them.
-    ("awg1", "push_error", (-222, "Data out of range"), InstrumentFault, "awg1 at .* reports -222, Data out of range"),
-    (
-        "lo_readout",
-        "push_error",
-        (-310, "System error"),
-        InstrumentFault,
-        "lo_readout at .* reports -310, System error",
-    ),
-    ("awg2", "many_errors", 40, InstrumentFault, "awg2 at .* reports -222, Data out .*; -350, Queue overflow"),
-    # A reply that comes too late, a peer that stops reading, a connection that is torn off.
-    ("awg2", "delay_s", 1.4, InstrumentTimeoutError, "awg2 at .* was not answered within 1 s"),
-    ("awg1", "stop_reading_at", 300, InstrumentTimeoutError, "awg1 at .* was not answered within 1 s"),
-    ("awg1", "drop_at", 300, InstrumentError, "awg1 at"),
-    # A run state that hangs, a missing trigger, a loose trigger cable.
-    ("awg2", "stuck_state", 2, InstrumentError, "awg2 at .* does not wait for its trigger .* run state 2"),
-    ("awg1", "stuck_state", 1, InstrumentError, "awg1 has not played its 20 shots although all were recorded"),
-    ("awg2", "misses_triggers", True, InstrumentError, "awg2 has not played its 20 shots .* missed the trigger"),
-    ("awg1", "loose_marker", True, InstrumentTimeoutError, "digitizer has 0 of 20 records, 1 s after"),
-    # No common clock.
-    ("lo_drive", "reference_locked", False, InstrumentError, "lo_drive is not locked to its reference clock"),
-    ("awg2", "reference_locked", False, InstrumentError, "awg2 is not locked"),
-    # Fewer records, more than there are, a converter at its end.
-    ("digitizer", "frames_short", 1, InstrumentTimeoutError, "digitizer has 19 of 20 records"),
-    (
-        "digitizer",
-        "frames_short",
-        -1,
-        InstrumentError,
-        "it has 21 records, not 20; they are never padded and never cut",
-    ),
-    ("digitizer", "extra_length", 4, InstrumentError, "digitizer at"),
-    ("digitizer", "corrupts", True, InstrumentError, "channel 1 is overdriven in frame 1, sample 0"),
-]
+def inject(name, *faults):
+    """Let a box fail: pairs of a fault and its value, in order."""
+
+    def strike(bench, _patch):
+        for fault, value in faults:
+            bench.inject(name, fault, value)
+
+    return strike
 
 
-@pytest.mark.parametrize(
-    ("name", "fault", "value", "error", "text"), FAULTS, ids=[f"{name}-{fault}" for name, fault, *_ in FAULTS]
-)
-def test_fault_ends_safe_and_the_next_run_works(stand, name, fault, value, error, text):
-    stand.driver.configure(stand.setup)
-    stand.driver.load(stand.program, None)
-    if fault == "loose_marker":
-        assert_played(stand.play())
-    began = time.monotonic()
-    stand.inject(name, fault, value)
-    with pytest.raises(error, match=text):
-        stand.play()
-    assert time.monotonic() - began < DEADLINE_S
-    assert stand.driver.health().state == "failed"
-    # Safe while the fault is still there, but for a box that takes nothing any more: that one is, once it does.
-    stand.assert_safe(but=name if fault == "stop_reading_at" else None)
-    stand.cure(name)
-    if fault == "stop_reading_at":
-        stand.driver.safe_state()
-        stand.assert_safe()
-    if fault == "loose_marker":
-        stand.driver.connect()
-    assert_played(stand.play())
+def exchange(bench, _patch):
+    """Put another instrument at the address of a box."""
+    bench.inject("awg2", "identity", "TEKTRONIX,AWG5208,B999999,1")
+    bench.emulated.wires["awg2"].drop_all()
 
 
-def test_wrong_instrument_at_an_address_is_not_configured(stand):
-    assert_played(stand.play())
-    held = dict(stand.bench.instruments["awg2"].waveforms)
-    stand.inject("awg2", "identity", "TEKTRONIX,AWG5208,B999999,1")
-    stand.session("awg2").close()
-    with pytest.raises(InstrumentError, match="serial number B999999 answers, not B010202"):
-        stand.play()
-    assert stand.bench.instruments["awg2"].waveforms == held  # nothing was sent to it, not even *RST
-    stand.cure("awg2")
-    assert_played(stand.play())
+def less_memory(bench, patch):
+    real = TektronixAwg.configure
+    bench.emulated.wires["awg1"].drop_all()  # so that it is configured again
+    patch.setattr(TektronixAwg, "configure", lambda *asked: dataclasses.replace(real(*asked), max_samples=3000))
 
 
-def test_power_cycle_between_two_runs_leads_to_a_new_upload(stand):
-    stand.play()
-    stand.inject("awg1", "power_cycle", True)
-    (block,) = stand.play()
-    assert block.statistics["uploaded_segments"] > 0
-    assert block.statistics["segments_held"] > 0  # the other generator kept its own
+def nothing(_bench, _patch):
+    """Leave the rack as it is: the fault is in what is asked of it."""
 
 
-def test_box_that_was_switched_on_has_time_to_settle(stand, monkeypatch):
-    stand.play()
-    entry = stand.driver._rack.instruments["lo_drive"]
-    changed_rack = {**stand.driver._rack.instruments, "lo_drive": entry.model_copy(update={"settle": 0.3})}
-    monkeypatch.setattr(stand.driver, "_rack", dataclasses.replace(stand.driver._rack, instruments=changed_rack))
-    slept = []
-    monkeypatch.setattr("qctrl.instruments.boxes.rack.time", SimpleNamespace(sleep=slept.append))
-    stand.session("lo_drive").close()  # the connection alone
-    assert_played(stand.play())
-    assert max(slept) == 0
-    stand.inject("lo_drive", "power_cycle", True)
-    assert_played(stand.play())
-    assert max(slept) == 0.3
-    stand.play()
-    assert slept[-1] == 0
+def not_a_number(lab):
+    backend = lab.backend.with_gate("bad", [0], [], lambda: [play("q0.drive", constant(24e-9, float("nan")))])
+    circuit = QuantumCircuit(1, 1)
+    circuit.append(backend.target.operation_from_name("bad"), [0])
+    circuit.measure(0, 0)
+    return lab.submit(circuit, backend)
 
 
-def test_connection_torn_within_a_block_leads_to_a_whole_new_upload(stand):
-    stand.play()
-    stand.inject("awg1", "power_cycle", True)
-    stand.inject("awg1", "drop_at", 6000)  # within the first waveform of 9600 bytes
-    with pytest.raises(InstrumentError, match="awg1 at"):
-        stand.play()
-    assert_played(stand.play())
-    assert_dac_plays(stand.bench, stand.program, stand.setup)
-
-
-def changed(stand, **ports):
-    """Return the program for a Setup with other ports, and that Setup."""
-    new = tuple(msgspec.structs.replace(port, **ports.get(port.name, {})) for port in stand.setup.ports)
-    setup = dataclasses.replace(stand.setup, ports=new)
-    return msgspec.structs.replace(stand.program, setup_hash=setup.hash), setup
-
-
-def uploads(stand):
-    return {name: len(stand.bench.instruments[name].waveforms) for name in ("awg1", "awg2")}
-
-
-def refuse_before_anything_is_sent(stand, error, text, act):
-    """Let a job be refused, and check what holds then: nothing was uploaded, all is safe, the next one works."""
-    stand.driver.connect()
-    began = time.monotonic()
-    with pytest.raises(error, match=text):
-        act()
-    assert time.monotonic() - began < DEADLINE_S
-    assert uploads(stand) == {"awg1": 0, "awg2": 0}
-    stand.driver.safe_state()
-    stand.assert_safe()
-    assert_played(stand.play())
-
-
-def test_schedule_longer_than_its_time_is_an_error_of_the_compiler(stand, backend):
+def too_long(lab):
     circuit = QuantumCircuit(2, 1)
     with circuit.box(duration=40, unit="ns"):
         circuit.sx(0)
         circuit.sx(0)
     circuit.measure(0, 0)
-    refuse_before_anything_is_sent(stand, TimingError, "box", lambda: SamplerV2(backend).run([circuit]).result())
+    # Only a rack with control flow has boxes.
+    device = dataclasses.replace(lab.backend.device, has_branches=True)
+    return lab.submit(circuit, lab.backend.viewing(device))
 
 
-def test_plays_that_overlap_on_a_port_are_refused(stand):
-    program = stand.program
-    events = program.events.copy()
-    plays = np.flatnonzero(events["op"] == EventOp.PLAY)
-    first, second = next(pair for pair in itertools.pairwise(plays) if np.ptp(events["frame"][list(pair)]) == 0)
-    events["start_ticks"][second] = events["start_ticks"][first] + 4
-    overlapping = msgspec.structs.replace(program, events=events)
-    refuse_before_anything_is_sent(stand, ProtocolError, "overlap on one frame", lambda: stand.play(overlapping))
+def overlapping(lab):
+    def change(program):
+        events = program.events.copy()
+        plays = np.flatnonzero(events["op"] == EventOp.PLAY)
+        first, second = next(pair for pair in itertools.pairwise(plays) if np.ptp(events["frame"][list(pair)]) == 0)
+        events["start_ticks"][second] = events["start_ticks"][first] + 4
+        return msgspec.structs.replace(program, events=events)
+
+    return lab.submit_program(change)
 
 
-def test_amplitude_beyond_full_scale_after_mixing_is_refused_with_port_and_time(stand):
-    stand.driver.connect()
-    program, setup = changed(stand, **{"q1.drive": {"mixer": Mixer(offset_i=0.9)}})
-    with pytest.raises(ResourceError, match=r"q1\.drive.*tick"):
-        stand.play(program, setup)
-    assert uploads(stand) == {"awg1": 0, "awg2": 0}
-    stand.assert_safe()
-    assert_played(stand.play())
+def on_port(name, **changes):
+    """Ask for a Setup whose port of this name is another."""
+    return lambda lab: lab.submit_for(
+        lambda port: msgspec.structs.replace(port, **changes) if port.name == name else port
+    )
 
 
-def test_shot_beyond_the_memory_of_a_generator_is_refused_before_it_is_uploaded(stand, monkeypatch):
-    stand.driver.connect()
-    driver = stand.driver._boxes["awg1"]
-    real = driver.configure
-    small = lambda *asked: dataclasses.replace(real(*asked), max_samples=3000)  # noqa: E731
-    monkeypatch.setattr(driver, "configure", small)
-    with pytest.raises(ResourceError, match="samples of memory, the generator has 16383 and 3000; shorten the circuit"):
-        stand.play()
-    assert uploads(stand)["awg1"] == 0
-    stand.assert_safe()
-    monkeypatch.undo()
-    stand.driver.connect()
-    assert_played(stand.play())
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault, and what must come of it."""
+
+    id: str
+    error: type[Exception]
+    text: str
+    strike: Callable[[RackBench, pytest.MonkeyPatch], None] = nothing
+    submit: Callable[[Lab], Any] = Lab.submit
+    taken: bool = True
+    """Whether there is a job; otherwise it is refused at submission."""
+    but: str | None = None
+    """Box that cannot be told to be safe while the fault lasts."""
+    sent: str = "anything"
+    """What the boxes may have got: ``anything``; ``safe state`` alone; ``nothing``."""
 
 
-@pytest.mark.parametrize(
-    ("port", "change", "text"),
-    [
-        ("q0.flux", {"idle": 0.6}, r"bias: level of 0\.59999\d V is beyond its limit of 0\.5 V"),
-        ("q0.drive", {"full_scale_v": 4.0}, "amplitude of channel 1 of 8 V peak to peak is beyond its limit of 5 V"),
-        ("q0.drive", {"lo_hz": 6.1e9}, "its ports need different carriers"),
-    ],
-)
-def test_setting_beyond_a_limit_is_refused_and_changes_nothing(stand, port, change, text):
-    assert_played(stand.play())
-    bias, lo = stand.bench.instruments["bias"], stand.bench.instruments["lo_drive"]
-    before = (bias.levels_v[-1], lo.frequency_hz, [c.vpp for c in stand.bench.instruments["awg1"].channels.values()])
-    program, setup = changed(stand, **{port: change})
-    with pytest.raises((ResourceError, ConfigError), match=text):
-        stand.play(program, setup)
-    after = (bias.levels_v[-1], lo.frequency_hz, [c.vpp for c in stand.bench.instruments["awg1"].channels.values()])
-    assert after == before
-    stand.assert_safe()
-    assert_played(stand.play())
+def of_box(name, fault, value, error, text, **others):
+    return Fault(f"{name}-{fault}-{value}", error, text, inject(name, (fault, value)), **others)
 
 
-def test_port_on_no_box_is_refused(stand):
-    unwired = (*stand.setup.ports, msgspec.structs.replace(stand.setup.ports[0], name="q9.drive"))
-    with pytest.raises(ConfigError, match=r"port q9\.drive is on no box"):
-        stand.driver.configure(dataclasses.replace(stand.setup, ports=unwired))
-    assert_played(stand.play())
-
-
-def test_abort_and_safe_state_may_come_at_any_time_and_twice(stand):
-    stand.play()
-    stand.driver.abort()
-    stand.driver.safe_state()
-    stand.assert_safe()
-    with pytest.raises(InstrumentError, match="there is no run 'r' on this rack"):
-        stand.driver.fetch("r", 0, 0.1)
-
-
-def test_second_owner_of_the_rack_is_refused(stand):
-    second = stand.bench.driver()
-    with pytest.raises(InstrumentError, match=r"awg1 at .* is in use by process \d+; end it first, nothing was sent"):
-        second.connect()
-    second.close()
-    assert stand.play()
-
-
-JOB_FAULTS = [
-    ("awg1", "push_error", (-222, "Data out of range"), r"awg1 at .* reports -222, Data out of range"),
-    ("awg2", "delay_s", 1.4, r"awg2 at .* was not answered within 1 s"),
-    ("lo_drive", "reference_locked", False, "lo_drive is not locked to its reference clock"),
+FAULTS = [
+    # No number, in a pulse and in the Setup; samples themselves are integers.
+    Fault(
+        "nan-pulse", CompileError, "nan; give a finite real number", submit=not_a_number, taken=False, sent="nothing"
+    ),
+    Fault(
+        "nan-mixer",
+        ProtocolError,
+        "finite",
+        submit=on_port("q1.drive", mixer=Mixer(offset_i=float("nan"))),
+        sent="safe state",
+    ),
+    # Amplitude beyond full scale after mixing; a shot beyond the memory.
+    Fault(
+        "overdriven",
+        ResourceError,
+        r"q1\.drive.*tick",
+        submit=on_port("q1.drive", mixer=Mixer(offset_i=0.9)),
+        taken=False,
+        sent="nothing",
+    ),
+    Fault(
+        "memory",
+        ResourceError,
+        "samples of memory, the generator has 16383 and 3000; shorten the circuit",
+        less_memory,
+    ),
+    # A schedule longer than its time, plays that overlap on a port.
+    Fault("too-long", TimingError, "box", submit=too_long, taken=False, sent="nothing"),
+    Fault("overlap", ProtocolError, "overlap on one frame", submit=overlapping, sent="safe state"),
+    # Settings beyond a limit.
+    Fault(
+        "level",
+        ResourceError,
+        r"bias: level of 0\.59999\d V is beyond its limit of 0\.5 V",
+        submit=on_port("q0.flux", idle=0.6),
+        sent="safe state",
+    ),
+    Fault(
+        "amplitude",
+        ResourceError,
+        "amplitude of channel 1 of 8 V peak to peak is beyond its limit of 5 V",
+        submit=on_port("q0.drive", full_scale_v=4.0),
+        sent="safe state",
+    ),
+    Fault(
+        "carrier",
+        ConfigError,
+        "its ports need different carriers",
+        submit=on_port("q0.drive", lo_hz=4.95e9),
+        sent="safe state",
+    ),
+    # An entry of the error queue, and too many of them.
+    of_box("awg1", "push_error", (-222, "Data out of range"), InstrumentFault, "awg1 at .* -222, Data out of range"),
+    of_box("lo_readout", "push_error", (-310, "System error"), InstrumentFault, "lo_readout at .* -310, System error"),
+    of_box("awg2", "many_errors", 40, InstrumentFault, "awg2 at .* reports -222, Data out .*; -350, Queue overflow"),
+    # A reply that comes too late, a peer that stops reading, a connection that is torn off, also within a block.
+    of_box("awg2", "delay_s", 1.4, InstrumentTimeoutError, "awg2 at .* was not answered within 1 s"),
+    of_box("awg1", "stop_reading_at", 300, InstrumentTimeoutError, "awg1 at .* not answered within 1 s", but="awg1"),
+    of_box("awg1", "drop_at", 300, InstrumentError, "awg1 at"),
+    Fault("awg1-torn-block", InstrumentError, "awg1 at", inject("awg1", ("power_cycle", True), ("drop_at", 6000))),
+    # Another instrument at an address: it gets nothing, not even *RST.
+    Fault("awg2-identity", InstrumentError, "serial number B999999 answers, not B010202", exchange, but="awg2"),
+    # A run state that hangs, a missing trigger, a loose trigger cable.
+    of_box("awg2", "stuck_state", 2, InstrumentError, "awg2 at .* does not wait for its trigger .* run state 2"),
+    of_box("awg1", "stuck_state", 1, InstrumentError, "awg1 has not played its 20 shots although all were recorded"),
+    of_box("awg2", "misses_triggers", True, InstrumentError, "awg2 has not played its 20 shots .* missed the trigger"),
+    of_box("awg1", "loose_marker", True, InstrumentTimeoutError, "digitizer has 0 of 20 records, 1 s after"),
+    # No common clock.
+    of_box("lo_drive", "reference_locked", False, InstrumentError, "lo_drive is not locked to its reference clock"),
+    of_box("awg2", "reference_locked", False, InstrumentError, "awg2 is not locked"),
+    # Fewer records, more than there are, blocks of another length, a converter at its end.
+    of_box("digitizer", "frames_short", 1, InstrumentTimeoutError, "digitizer has 19 of 20 records"),
+    of_box("digitizer", "frames_short", -1, InstrumentError, "has 21 records, not 20; they are never padded and never"),
+    of_box("digitizer", "extra_length", 4, InstrumentError, "digitizer at"),
+    of_box("digitizer", "corrupts", True, InstrumentError, "channel 1 is overdriven in frame 1, sample 0"),
+    # A second server on the same boxes.
+    Fault(
+        "second-owner",
+        InstrumentError,
+        r"awg1 at .* is in use by process \d+; end it first, nothing was sent",
+        submit=Lab.submit_beside,
+        sent="nothing",
+    ),
 ]
 
 
-def test_jobs_around_a_fault_are_kept_and_end(stand, program, monkeypatch):
-    """Nothing lost: what was submitted before, with and after a fault is found again, with its results or its error."""
-    stand.driver.close()
-    monkeypatch.setitem(Session.__init__.__kwdefaults__, "timeout_s", TIMEOUT_S)
-    with ProviderService(config=stand.bench.path) as service:
-        backend = service.backend("pair2")
-        sampler = SamplerV2(backend)
-        jobs = [sampler.run([bell(backend)], shots=SHOTS)]
-        jobs[0].result()
-        for name, fault, value, text in JOB_FAULTS:
-            stand.inject(name, fault, value)
-            began = time.monotonic()
-            failing = sampler.run([bell(backend)], shots=SHOTS)
-            with pytest.raises(QctrlError, match=text):
-                failing.result()
-            assert time.monotonic() - began < DEADLINE_S
-            stand.assert_safe()
-            stand.cure(name)
-            jobs += [failing, sampler.run([bell(backend)], shots=SHOTS)]
-            assert jobs[-1].result()[0].data.meas.num_shots == SHOTS
-        for job in jobs:
-            kept = service.job(job.job_id())
-            assert str(kept.status()).endswith("ERROR" if job in jobs[1::2] else "DONE")
-            if job in jobs[0::2]:
-                assert kept.result()[0].data.meas.get_counts() == job.result()[0].data.meas.get_counts()
-    stand.assert_safe()
-    stand.driver.connect()
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143)])
-def test_death_of_the_host_leaves_boxes_safe_and_leases_free(stand, number, code, tmp_path):
-    stand.driver.safe_state()
-    stand.driver.close()
-    stand.inject("digitizer", "frames_short", 1)  # so that the run goes on for as long as its host lives
-    circuit = tmp_path / "bell.qasm"
-    circuit.write_text(BELL)
-    command = [sys.executable, "-m", "qctrl", "run", str(circuit), "--config", str(stand.bench.path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    host = subprocess.Popen([*command, "--shots", str(SHOTS)], stderr=subprocess.PIPE, text=True, env=environment)
-    until = time.monotonic() + START_S
-    while stand.bench.instruments["awg1"].state != PLAYING:
-        assert time.monotonic() < until
-        assert host.poll() is None, host.stderr.read()
-        time.sleep(0.01)
-    assert stand.bench.instruments["lo_drive"].on
-    sessions = psutil.Process(host.pid).children()
-    assert len(sessions) == 6
-    host.send_signal(number)
-    _, said = host.communicate(timeout=DEADLINE_S)
-    host.stderr.close()
-    assert host.returncode == code
-    if number == signal.SIGTERM:
-        assert "was cancelled" in said
-        stand.assert_safe()  # it ended in order
-    _, alive = psutil.wait_procs(sessions, DEADLINE_S)
-    assert not alive
-    stand.assert_safe()
-    stand.cure("digitizer")
-    stand.driver.connect()  # the leases went with their owner
-    assert_played(stand.play())
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
+def test_fault_costs_its_own_job_alone(lab, bench, fault, monkeypatch):
+    settings, outputs = bench.settings(), bench.outputs()
+    fault.strike(bench, monkeypatch)
+    began = time.monotonic()
+    with pytest.raises(fault.error, match=fault.text) as caught:
+        fault.submit(lab).result()
+    assert time.monotonic() - began < DEADLINE_S
+    assert lab.ledger.take() == ([("ERROR", str(caught.value))] if fault.taken else [])
+    if fault.sent == "nothing":
+        assert bench.outputs() == outputs
+    else:
+        bench.assert_safe(but=fault.but)
+    if fault.sent != "anything":
+        assert bench.settings() == settings
+    for name in bench.instruments:
+        bench.cure(name)
+    monkeypatch.undo()
+    lab.assert_works()

@@ -132,14 +132,15 @@ class BoxRack:
             ConfigError: The boxes are not wired for it.
             ResourceError: A value is beyond a limit; nothing was sent.
         """
-        setup.verify()
-        if setup.hash == self._setup_hash:
-            return
-        if setup.device != self._device:
-            raise ConfigError(f"the setup is for {setup.device}, this rack is wired to {self._device}")
-        self._wired.check(setup)
-        self._setup, self._program = setup, None
+        # Also a refusal ends in the safe state: the outputs of the job before may be on.
         with self._safe_on_failure():
+            setup.verify()
+            if setup.hash == self._setup_hash:
+                return
+            if setup.device != self._device:
+                raise ConfigError(f"the setup is for {setup.device}, this rack is wired to {self._device}")
+            self._wired.check(setup)
+            self._setup, self._program = setup, None
             self._connect_lost()
             self._limits = apply(self._wired, settings(self._wired, setup))
         self._setup_hash = setup.hash
@@ -153,16 +154,8 @@ class BoxRack:
         """
         if not self._setup_hash:
             raise InstrumentError("nothing is configured; configure the Setup first", name=self._device)
-        program.verify()
-        check_pair(program, patch, self._setup_hash)
-        if not program.is_straight or program.n_registers:
-            raise UnsupportedInstructionError(
-                f"{self._device}: this rack plays every shot alike, and the program decides on bits or computes with "
-                "them while it runs; remove control flow, reset and store, or use a rack whose sequencers have "
-                "firmware; nothing was uploaded"
-            )
-        if not len(program.captures):
-            raise UnsupportedInstructionError(f"{self._device}: the program captures nothing, so a run has no end")
+        with self._safe_on_failure():
+            self._check_program(program, patch)
         self._program, self._patch = program, patch
 
     def start(self, run: Run) -> None:
@@ -196,6 +189,18 @@ class BoxRack:
         self.safe_state()
 
     # Own
+
+    def _check_program(self, program: Program, patch: Patch | None) -> None:
+        program.verify()
+        check_pair(program, patch, self._setup_hash)
+        if not program.is_straight or program.n_registers:
+            raise UnsupportedInstructionError(
+                f"{self._device}: this rack plays every shot alike, and the program decides on bits or computes with "
+                "them while it runs; remove control flow, reset and store, or use a rack whose sequencers have "
+                "firmware; nothing was uploaded"
+            )
+        if not len(program.captures):
+            raise UnsupportedInstructionError(f"{self._device}: the program captures nothing, so a run has no end")
 
     def _connect_lost(self) -> bool:
         """Connect anew to boxes that restarted or failed since they were last used; return whether there were any."""
