@@ -18,7 +18,7 @@ from qctrl.jit import JIT
 if TYPE_CHECKING:
     from firmware_sim.physics.tables import Gates, Groups, Integers, Kets, Layout, Layouts, Patterns, Reals
 
-LANES: Final = 32
+LANES: Final = 64
 """Values of the other digits that a group takes at once."""
 _SUMS: Final = 32
 """Partial sums of norms, at least."""

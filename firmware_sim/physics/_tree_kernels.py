@@ -93,15 +93,16 @@ def advance(
     threshold, after = shots[3], shots[6]
     dim = kets[2]
     capacity = kets[0].shape[0] // dim
-    scratch = (np.empty((MOST, CHUNK)), np.empty((MOST, CHUNK)))
+    dtype = kets[0].dtype
+    scratch = (np.empty((MOST, CHUNK), dtype), np.empty((MOST, CHUNK), dtype))
     # A group's rows times its lanes; a layout of all digits needs none.
     room = LANES * most_rows(groups, layouts[0])
-    lanes = (scratch[0], scratch[1], np.empty(room), np.empty(room))
+    lanes = (scratch[0], scratch[1], np.empty(room, dtype), np.empty(room, dtype))
     todo = np.empty(capacity, dtype=np.int64)
     free = np.empty(capacity, dtype=np.int64)
-    here = (np.empty(dim), np.empty(dim))
-    there = (np.empty(dim), np.empty(dim))
-    entries = (np.empty(MOST), np.empty(MOST))
+    here = (np.empty(dim, dtype), np.empty(dim, dtype))
+    there = (np.empty(dim, dtype), np.empty(dim, dtype))
+    entries = (np.empty(MOST, dtype), np.empty(MOST, dtype))
     work = np.empty((2, 9, 9), dtype=np.complex128)
     weights = np.empty(jumps[1].shape[0] + 1)
     random = (np.zeros(4, dtype=np.uint64), np.empty(4, dtype=np.uint64))

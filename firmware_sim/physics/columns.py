@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from firmware_sim.physics.random import Draws
+    from firmware_sim.physics.tables import Reals
 
 
-BYTES_PER_AMPLITUDE = 32
-"""Two doubles, twice: while columns are added there is a copy."""
+SINGLE_FROM = 2**16
+"""Amplitudes from which on numbers are single: such columns do not fit into the cache, and halved they take 0.6 times
+as long. Decided by the state alone, so that shots do not depend on who plays them."""
+NUMBERS_PER_AMPLITUDE = 4
+"""Two parts, twice: while columns are added there is a copy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +33,9 @@ class Columns:
     qubits: tuple[int, ...]
     """Chip indices, ascending; the first is the most significant digit of a basis index."""
     levels: int
-    real: NDArray[np.float64]
-    """Real parts, shape ``(dim, n_columns)``."""
-    imag: NDArray[np.float64]
+    real: Reals
+    """Real parts, shape ``(dim, n_columns)``; single from ``SINGLE_FROM`` amplitudes on."""
+    imag: Reals
     """Imaginary parts, same shape."""
     column: NDArray[np.int64]
     """Column of each shot, shape ``(n_shots,)``."""
@@ -50,7 +54,7 @@ class Columns:
     def probabilities(self) -> NDArray[np.float64]:
         """Return the probability of each basis state in each column, shape ``(dim, n_columns)``."""
         weights = self.real**2 + self.imag**2
-        return weights / weights.sum(axis=0)
+        return weights / weights.sum(axis=0, dtype=np.float64)
 
     def marginal(self, qubits: Sequence[int]) -> NDArray[np.float64]:
         """Return the joint probability of the levels of ``qubits``, one axis each, as the mean over shots."""
@@ -94,9 +98,9 @@ class Columns:
         kept = [self.qubits.index(qubit) for qubit in qubits]
         order = [*kept, *(axis for axis in range(len(self.qubits)) if axis not in kept)]
         source = (before[first], after[first], self.column[first])
-        norms = (self.real**2 + self.imag**2).sum(axis=0)
+        norms = (self.real**2 + self.imag**2).sum(axis=0, dtype=np.float64)
         real, imag = (self._project(part, order, size, source) for part in (self.real, self.imag))
-        weight = np.sqrt((real**2 + imag**2).sum(axis=0))
+        weight = np.sqrt((real**2 + imag**2).sum(axis=0, dtype=np.float64)).astype(real.dtype)
         threshold = self.threshold / norms[self.column]
         return replace(self, real=real / weight, imag=imag / weight, column=column.ravel(), threshold=threshold)
 
@@ -124,9 +128,10 @@ class Columns:
         else:
             # Nearly always: chips are cold.
             source, column, entered = np.arange(self.n_columns), self.column, None
-        parts: list[NDArray[np.float64]] = []
+        parts: list[Reals] = []
+        dtype = real_type(before * self.levels * after)
         for part in (self.real, self.imag):
-            whole, old = np.zeros((before, self.levels, after, len(source))), part.reshape(before, after, -1)
+            whole, old = np.zeros((before, self.levels, after, len(source)), dtype), part.reshape(before, after, -1)
             if entered is None:
                 whole[:, 0] = old
             else:
@@ -152,21 +157,25 @@ class Columns:
             self.leaked[rows],
         )
 
-    def _project(
-        self, part: NDArray[np.float64], order: list[int], size: int, source: tuple[NDArray[np.int64], ...]
-    ) -> NDArray[np.float64]:
+    def _project(self, part: Reals, order: list[int], size: int, source: tuple[NDArray[np.int64], ...]) -> Reals:
         before, after, column = source
         shape = (self.levels,) * len(self.qubits)
         moved = part.reshape(*shape, -1).transpose([*order, len(order)]).reshape(size, -1, self.n_columns)
-        result = np.zeros((size, moved.shape[1], len(column)))
+        result = np.zeros((size, moved.shape[1], len(column)), part.dtype)
         result[after, :, np.arange(len(column))] = moved[before, :, column]
         back = result.reshape(*shape, -1).transpose([*np.argsort(order).tolist(), len(order)])
         return np.ascontiguousarray(back).reshape(-1, len(column))
 
 
+def real_type(dim: int) -> np.dtype[np.float64] | np.dtype[np.float32]:
+    """Return the type of the numbers of a column of ``dim`` amplitudes."""
+    return np.dtype(np.float32) if dim >= SINGLE_FROM else np.dtype(np.float64)
+
+
 def column_bytes(levels: int, n_qubits: int) -> int:
     """Return the memory of one column while it is played."""
-    return BYTES_PER_AMPLITUDE * levels**n_qubits
+    dim = levels**n_qubits
+    return NUMBERS_PER_AMPLITUDE * real_type(dim).itemsize * dim
 
 
 def join(parts: Sequence[Columns]) -> Columns:

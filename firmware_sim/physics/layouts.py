@@ -19,7 +19,7 @@ _NARROW, _WIDE = 8, 64
 """Least columns of a sheet that takes all gates at once, and most columns of any."""
 _CACHED_AMPLITUDES = 2**16
 """Amplitudes that stay in the cache."""
-_GROUP_DIGITS = {2: 11, 3: 7}
+_GROUP_DIGITS = {2: 9, 3: 6}
 """Digits of a group of gates, by levels, where a sheet is too large for the cache."""
 
 

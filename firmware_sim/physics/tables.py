@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Flags: TypeAlias = NDArray[np.bool_]
 Words: TypeAlias = NDArray[np.uint64]
 Integers: TypeAlias = NDArray[np.int64]
-Reals: TypeAlias = NDArray[np.float64]
+Reals: TypeAlias = NDArray[np.float64 | np.float32]
 Complexes: TypeAlias = NDArray[np.complex128]
 Layouts: TypeAlias = tuple[Integers, Integers, Integers, Integers, Integers, Integers]
 Patterns: TypeAlias = tuple[Integers, Integers, Integers, Integers]

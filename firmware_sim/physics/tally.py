@@ -35,6 +35,8 @@ class Tally:
     most_branches: int = 0
     most_columns: int = 0
     most_qubits: int = 0
+    single: bool = False
+    """Whether columns were of single precision."""
 
     def add_plan(self, plan: Plan) -> None:
         """Count the operators of a segment of a dense state."""
@@ -76,6 +78,7 @@ class Tally:
         return {
             "qubits": self.most_qubits,
             "largest_cluster": self.largest_cluster,
+            "precision": "single" if self.single else "double",
             "branches": self.most_branches,
             "columns": self.most_columns,
             "approximation": "unsafe" if self.unsafe else "edge ratios",

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_sim.physics import _chain_kernels, _tree_kernels
-from firmware_sim.physics.columns import BYTES_PER_AMPLITUDE, Columns
+from firmware_sim.physics.columns import NUMBERS_PER_AMPLITUDE, Columns
 from firmware_sim.physics.layouts import sheet_columns
 from qctrl.errors import ResourceError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from firmware_sim.physics.random import Draws
     from firmware_sim.physics.staff import Score
+    from firmware_sim.physics.tables import Reals
 
 
 _MORE = 1.5
@@ -34,6 +33,9 @@ def evolve_columns(score: Score, columns: Columns, draws: Draws, limit_bytes: in
     dim = len(columns.real)
     sheet = sheet_columns(dim)
     real, imag = _to_sheets(columns.real, sheet), _to_sheets(columns.imag, sheet)
+    each_bytes = NUMBERS_PER_AMPLITUDE * real.itemsize * dim
+    value_real, value_imag = (part.astype(real.dtype, copy=False) for part in score.gates[3:])
+    gates = (*score.gates[:3], value_real, value_imag)
     head = np.full(len(real) * sheet, -1, dtype=np.int64)
     _chain_kernels.chain_shots(column, np.argsort(threshold), shots[6], head)
     kinds = np.empty(max(len(score.jumps[1]), 1), dtype=np.int64)
@@ -42,15 +44,15 @@ def evolve_columns(score: Score, columns: Columns, draws: Draws, limit_bytes: in
         book = (head, np.ones(len(head)), np.zeros(len(head), dtype=np.int64), kinds)
         kets = (real.ravel(), imag.ravel(), dim, sheet)
         segment, ready, width, needed = _tree_kernels.advance(
-            (segment, ready, width), kets, score.groups, score.gates, score.channels, score.layouts, score.patterns,
+            (segment, ready, width), kets, score.groups, gates, score.channels, score.layouts, score.patterns,
             score.jumps, book, shots, columns.levels == 2,
         )  # fmt: skip
         if segment == score.n_segments:
             break
-        _check_memory(dim, needed, limit_bytes)
-        most = limit_bytes // (BYTES_PER_AMPLITUDE * dim)
+        _check_memory(dim, needed, each_bytes, limit_bytes)
+        most = limit_bytes // each_bytes
         more = -(-max(needed, min(int(_MORE * needed), most)) // sheet) - len(real)
-        empty = np.zeros((more, dim, sheet))
+        empty = np.zeros((more, dim, sheet), real.dtype)
         real, imag = np.concatenate([real, empty]), np.concatenate([imag, empty])
         head = np.concatenate([head, np.full(more * sheet, -1, dtype=np.int64)])
     _chain_kernels.unchain_shots(column, width, shots, head)
@@ -58,8 +60,8 @@ def evolve_columns(score: Score, columns: Columns, draws: Draws, limit_bytes: in
     return Columns(columns.qubits, columns.levels, real, imag, column, threshold, drawn, leaked)
 
 
-def _check_memory(dim: int, n_columns: int, limit_bytes: int) -> None:
-    need = BYTES_PER_AMPLITUDE * dim * n_columns
+def _check_memory(dim: int, n_columns: int, each_bytes: int, limit_bytes: int) -> None:
+    need = each_bytes * n_columns
     if need > limit_bytes:
         raise ResourceError(
             f"{n_columns} histories of {dim} amplitudes need {need >> 20} MiB, the emulator may take "
@@ -67,14 +69,14 @@ def _check_memory(dim: int, n_columns: int, limit_bytes: int) -> None:
         )
 
 
-def _to_sheets(part: NDArray[np.float64], sheet: int) -> NDArray[np.float64]:
+def _to_sheets(part: Reals, sheet: int) -> Reals:
     """Return columns ``(dim, n)`` as sheets ``(n_sheets, dim, sheet)``, the last filled up with zeros."""
     n_sheets = -(-part.shape[1] // sheet)
-    whole = np.zeros((len(part), n_sheets * sheet))
+    whole = np.zeros((len(part), n_sheets * sheet), part.dtype)
     whole[:, : part.shape[1]] = part
     return np.ascontiguousarray(whole.reshape(len(part), n_sheets, sheet).transpose(1, 0, 2))
 
 
-def _from_sheets(part: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+def _from_sheets(part: Reals, width: int) -> Reals:
     """Return the first columns of sheets, shape ``(dim, width)``."""
     return np.ascontiguousarray(part.transpose(1, 0, 2).reshape(part.shape[1], -1)[:, :width])

@@ -172,6 +172,7 @@ class TreePlayer:
     def _evolve(self, score: Score, columns: Columns, draws: Draws) -> Columns:
         evolved = evolve_columns(score, columns, draws, self._limit_bytes)
         self._tally.most_columns = max(self._tally.most_columns, evolved.n_columns)
+        self._tally.single |= evolved.real.dtype == np.float32
         self._tally.leaked += int(np.count_nonzero(evolved.leaked & ~columns.leaked))
         return evolved
 

@@ -151,3 +151,32 @@ def test_an_oscillator_that_is_off_turns_on_while_pulses_are_cut() -> None:
         found.append(ket if levels == 2 else ket[two_lowest(N_QUBITS)])
     low, kept = found
     assert abs(np.vdot(low, kept)) ** 2 / np.vdot(kept, kept).real > 1 - 2e-5
+
+
+def test_single_precision_plays_what_double_plays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """16 qubits, two layers: the same jumps of the same shots, states as near as rounding lets them."""
+    n_qubits, program = 16, chains.layers_program(16, 2, measured=False)
+    chain = chains.truth(n_qubits)
+    setup, cache = chains.setup_of(chain), OperatorCache()
+
+    def play(shots: range) -> tuple[Columns, str]:
+        engine = Engine(chain, setup, SimOptions(seed=1, levels=2, mode="tree"), cache)
+        engine.prepare(program, 40)
+        sequencer = Sequencer(program, setup, engine, 1000, lambda: None)
+        sequencer.keep_states = True
+        (branch,) = sequencer.run(engine.begin(np.array(shots, dtype=np.uint64), 0, stream_key(1, 0, b""), 0))
+        assert isinstance(branch.state, Columns)
+        return branch.state.take(np.argsort(branch.shots)), engine.statistics()["precision"]
+
+    single, precision = play(range(40))
+    parts = [play(range(10))[0], play(range(10, 40))[0]]
+    assert (single.real.dtype, precision) == (np.float32, "single")
+    assert np.array_equal(kets(single), np.concatenate([kets(part) for part in parts], axis=1))
+    monkeypatch.setattr("firmware_sim.physics.columns.SINGLE_FROM", 1 << 40)
+    double, precision = play(range(40))
+    assert (double.real.dtype, precision) == (np.float64, "double")
+    assert double.n_columns > 2
+    assert np.array_equal(single.drawn, double.drawn)
+    assert np.array_equal(single.column, double.column)
+    overlap = (kets(double).conj() * kets(single)).sum(axis=0)
+    assert np.linalg.norm(kets(single) - overlap * kets(double), axis=0) == pytest.approx(0, abs=1e-5)

@@ -40,13 +40,13 @@ def test_the_choice_depends_on_nothing_else():
 def test_shots_of_a_batch_fit_into_the_memory():
     found = choose(job(20), SimOptions(memory_mib=1024))
     assert isinstance(found, Choice)
-    assert 1 <= found.batch_shots < 2**30 / (32 * 2**20)
+    assert 1 <= found.batch_shots < 2**30 / (16 * 2**20)
 
 
 @pytest.mark.parametrize(
     ("what", "options", "text"),
     [
-        (job(20), SimOptions(memory_mib=64), "20 qubits of 2 levels need 544 MiB, .* 64 MiB; raise memory_mib"),
+        (job(20), SimOptions(memory_mib=64), "20 qubits of 2 levels need 272 MiB, .* 64 MiB; raise memory_mib"),
         (job(14), SimOptions(levels=3, memory_mib=256), "raise memory_mib or use levels=2"),
         (job(6), SimOptions(mode="density matrix"), "touches 6 qubits; a density matrix of 3 levels holds 5"),
         (job(6), SimOptions(levels=4), "use levels=3"),

@@ -104,5 +104,16 @@ def test_shots_begin_in_one_column_of_no_qubits():
     assert columns.extend([3, 1], None, draws_of()).real.ravel().tolist() == [1, 0, 0, 0]
 
 
-def test_a_column_of_20_qubits_takes_32_mib():
-    assert column_bytes(2, 20) == 32 << 20
+def test_a_column_takes_half_from_16_qubits_on():
+    assert column_bytes(2, 15) == 32 << 15
+    assert column_bytes(2, 16) == 16 << 16
+
+
+def test_numbers_are_single_from_16_qubits_on_whatever_is_measured():
+    columns = ground_columns(2, draws_of()).extend(range(15), None, draws_of())
+    assert columns.real.dtype == np.float64
+    columns = columns.extend([15], None, draws_of())
+    assert columns.real.dtype == columns.imag.dtype == np.float32
+    level = np.zeros((N_SHOTS, 1), dtype=np.uint8)
+    assert columns.collapse([3], level, level).real.dtype == np.float32
+    assert columns.outcome_table([3]).dtype == np.float64
