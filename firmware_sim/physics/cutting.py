@@ -9,7 +9,7 @@ from firmware_sim.physics.blocks import Block, read_block
 from firmware_sim.physics.segments import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from firmware_sim.physics.blocks import Played
     from firmware_sim.physics.cache import OperatorCache
@@ -33,22 +33,30 @@ class Cutter:
 
     def block(self, played: Played, starts: Mapping[int, int], ends: frozenset[int]) -> Block:
         """Return a block; arguments as of ``read_block``."""
-        lines, start_ticks, captures, plays = played
+        lines, _, captures, plays = played
         if plays is None:
             return self._cut(played, starts, ends)
         key = ("block", self.chain.identity, self.longest, self.holds, ends)
-        found = plays.memory.get(key)
-        if found is None and self.tree is not None:
-            content = self.tree.read(lines, start_ticks, plays).content
-            windows = tuple(capture.first_tick for capture in captures)
-            bare = self.cache.get(
-                (*key, content, tuple(starts.items()), windows),
-                lambda: replace(self._cut(played, starts, ends), lines=(), captures=(), plays=None),
-            )
-            found = replace(bare, lines=lines, captures=captures, plays=plays)
-        elif found is None:
-            found = self._cut(played, starts, ends)
-        return plays.memory.setdefault(key, found)
+        bare = plays.memory.get(key)
+        if bare is None:
+            # Without what brought it: plays that remembered themselves would outlive their rendering.
+            bare = plays.memory[key] = self._bare(key, played, starts, ends)
+        return replace(bare, lines=lines, captures=captures, plays=plays)
+
+    def _bare(
+        self, key: tuple[Hashable, ...], played: Played, starts: Mapping[int, int], ends: frozenset[int]
+    ) -> Block:
+        """Return a block that fits all with the same content."""
+
+        def build() -> Block:
+            return replace(self._cut(played, starts, ends), lines=(), captures=(), plays=None)
+
+        if self.tree is None:
+            return build()
+        lines, start_ticks, captures, plays = played
+        content = self.tree.read(lines, start_ticks, plays).content
+        windows = tuple(capture.first_tick for capture in captures)
+        return self.cache.get((*key, content, tuple(starts.items()), windows), build)
 
     def _cut(self, played: Played, starts: Mapping[int, int], ends: frozenset[int]) -> Block:
         block = read_block(self.chain, played, starts, ends)

@@ -63,7 +63,7 @@ class Reading:
         self.chain = chain
         self.lines = lines
         self.start_ticks = start_ticks
-        self.memory: dict[Hashable, Any] = {} if plays is None else plays.memory
+        self.memory: dict[Hashable, Any] = {}
         """What was made of the block, kept as long as its samples are."""
         drives, flux, couplers = chain.line_ports
         self.n_qubits = len(chip.qubits)

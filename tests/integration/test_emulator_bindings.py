@@ -1,5 +1,6 @@
-"""What the emulator remembers from binding to binding changes nothing: a fresh one finds the same bits."""
+"""What the emulator remembers from binding to binding changes nothing, and goes with what it was made of."""
 
+import gc
 import itertools
 
 import numpy as np
@@ -40,8 +41,8 @@ def loaded():
     return Loaded(setup, setup.hash.hex(), program, program.hash.hex(), patch, patch.hash.hex())
 
 
-def bits(rig, loaded, first, n_bindings, levels):
-    sim = SimOptions(seed=3, levels=levels, mode="tree")
+def bits(rig, loaded, first, n_bindings, levels, mode="tree"):
+    sim = SimOptions(seed=3, levels=levels, mode=mode)
     hashes = (loaded.setup_hash, loaded.program_hash, loaded.patch_hash)
     run = Run("r", 1, *hashes, first, n_bindings, 0, SHOTS, 0, sim=sim)
     active, count = ActiveRun(run, lambda: None), itertools.count()
@@ -56,3 +57,22 @@ def test_bindings_together_are_bindings_alone(loaded, levels):
         alone = bits(EmulatedRig(find_truth("pair2"), "pair2"), loaded, binding, 1, levels)
         assert np.array_equal(alone[0], together[binding])
     assert len({row.tobytes() for row in together}) == 4
+
+
+@pytest.mark.parametrize(("levels", "mode"), [(2, "tree"), (3, "tree"), (3, "density matrix")])
+def test_nothing_of_a_run_waits_for_the_garbage_collector(loaded, levels, mode):
+    rig = EmulatedRig(find_truth("pair2"), "pair2")
+    bits(rig, loaded, 0, 4, levels, mode)
+    gc.collect()
+    gc.disable()
+    try:
+        bits(rig, loaded, 0, 4, levels, mode)
+        bits(rig, loaded, 0, 4, levels, mode)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = [type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("firmware_sim")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert left == []
