@@ -137,14 +137,15 @@ class QbloxCluster:
             ConfigError: The modules are not wired for it.
             UnsupportedInstructionError: It corrects what no sequencer corrects; nothing was sent.
         """
-        setup.verify()
-        if setup.hash == self._setup_hash:
-            return
-        if setup.device != self._device:
-            raise ConfigError(f"the setup is for {setup.device}, this rack is wired to {self._device}")
-        check_setup(setup, self._wiring)
-        self._setup, self._program, self._setup_hash = setup, None, b""
+        # Also a refusal ends in the safe state: the outputs of the job before may be on.
         with self._safe_on_failure():
+            setup.verify()
+            if setup.hash == self._setup_hash:
+                return
+            if setup.device != self._device:
+                raise ConfigError(f"the setup is for {setup.device}, this rack is wired to {self._device}")
+            check_setup(setup, self._wiring)
+            self._setup, self._program, self._setup_hash = setup, None, b""
             if not self._connection.is_open:
                 self._open()
             self._connection.call("reset", deadline_s=_OPEN_S)
@@ -160,8 +161,9 @@ class QbloxCluster:
             CompileError: They do not fit; the message begins with the capability or memory that lacks.
         """
         setup = self._configured()
-        check_pair(program, patch, self._setup_hash)
-        to_q1asm(program, setup, self._wiring, None if patch is None else patch.words[0])
+        with self._safe_on_failure():
+            check_pair(program, patch, self._setup_hash)
+            to_q1asm(program, setup, self._wiring, None if patch is None else patch.words[0])
         self._program, self._patch = program, patch
 
     def start(self, run: Run) -> None:

@@ -222,7 +222,7 @@ def test_check_says_how_it_is(fault, locked, errors, vendor, tmp_path):
 
 
 def test_what_was_not_prepared_or_cannot_be_is_refused(driver):
-    made = program()
+    made, other = program(), driver_module.Setup("other", 1, 10**9, 10, 400, "", SETUP.ports)
     driver.connect()
     with pytest.raises(InstrumentError, match="nothing is configured"):
         driver.load(made, patch_of(made))
@@ -230,10 +230,18 @@ def test_what_was_not_prepared_or_cannot_be_is_refused(driver):
     driver.configure(SETUP)
     with pytest.raises(InstrumentError, match="nothing is loaded"):
         driver.start(run(made))
-    with pytest.raises(ProtocolError, match="open slots and no patch"):
-        driver.load(made, None)
-    with pytest.raises(ConfigError, match="the setup is for other"):
-        driver.configure(driver_module.Setup("other", 1, 10**9, 10, 400, "", SETUP.ports))
+    refusals = [
+        (ProtocolError, "open slots and no patch", lambda: driver.load(made, None)),
+        (ConfigError, "the setup is for other", lambda: driver.configure(other)),
+    ]
+    for kind, text, attempt in refusals:
+        driver.configure(SETUP)
+        with pytest.raises(kind, match=text):
+            attempt()
+        assert driver.health().state == "failed"
+        with pytest.raises(InstrumentError, match="nothing is configured"):
+            driver.load(made, patch_of(made))
+    driver.configure(SETUP)
     driver.load(made, patch_of(made))
     with pytest.raises(UnsupportedInstructionError, match="capability traces"):
         driver.start(run(made, capture_mode="trace"))
