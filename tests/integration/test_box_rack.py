@@ -24,16 +24,6 @@ FALSE_ALARM = 1e-6
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """Keep leases and jobs of these tests apart."""
-    folder = tmp_path_factory.mktemp("boxes")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QCTRL_LEASES", str(folder / "leases"))
-        patch.setenv("QCTRL_JOBS", str(folder / "jobs.sqlite"))
-        yield folder
-
-
-@pytest.fixture(scope="module")
 def bench(home):
     found = RackBench(home)
     yield found

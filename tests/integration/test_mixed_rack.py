@@ -54,15 +54,6 @@ instruments:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mixed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QCTRL_LEASES", str(folder / "leases"))
-        patch.setenv("QCTRL_JOBS", str(folder / "jobs.sqlite"))
-        yield folder
-
-
-@pytest.fixture(scope="module")
 def bench(home):
     wiring = (CONFIGS / "wiring_pair2.yaml").read_text()
     for port, full_scale_v in (("q0.flux", 1.0), ("q1.flux", 1.0), ("c01.flux", 0.3)):

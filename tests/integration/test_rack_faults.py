@@ -42,15 +42,6 @@ SLACK_S = 1.0
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faults")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QCTRL_LEASES", str(folder / "leases"))
-        patch.setenv("QCTRL_JOBS", str(folder / "jobs.sqlite"))
-        yield folder
-
-
-@pytest.fixture(scope="module")
 def bench(home):
     found = RackBench(home)
     yield found

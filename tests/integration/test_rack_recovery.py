@@ -42,15 +42,6 @@ c = measure q;
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faults")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QCTRL_LEASES", str(folder / "leases"))
-        patch.setenv("QCTRL_JOBS", str(folder / "jobs.sqlite"))
-        yield folder
-
-
-@pytest.fixture(scope="module")
 def backend(home):
     with ProviderService() as service:
         yield service.backend("pair2")
