@@ -176,6 +176,18 @@ def test_a_job_of_a_dead_process_is_interrupted_and_not_lost(store):
     assert store.get("c").result == b"r"
 
 
+def test_a_process_that_leaves_takes_no_log_from_under_the_others(store):
+    store.add(submission("a"))
+    _schema.open_connection(store.path, 1.0).close()
+    code = (
+        "import sqlite3, sys; connection = sqlite3.connect(sys.argv[1]);"
+        "connection.execute('SELECT * FROM jobs').fetchall(); connection.close()"
+    )
+    assert subprocess.run([sys.executable, "-S", "-c", code, str(store.path)], check=False).returncode == 0
+    store.add(submission("b"))
+    assert JobStore(store.path).get("b").job_id == "b"
+
+
 def test_a_job_of_a_living_process_is_left_alone(store):
     store.add(submission("a"))
     assert JobStore(store.path).get("a").stage is Stage.QUEUED
