@@ -6,6 +6,7 @@ from qctrl.execution.bundles import Bundle, bundle
 from qctrl.execution.connection import check_boxes
 from qctrl.execution.embedded import Emulator
 from qctrl.execution.execution import Execution
+from qctrl.execution.kept_errors import afresh, forget_frames
 from qctrl.execution.local import LocalRunner
 from qctrl.execution.runner import Runner
 from qctrl.execution.spec import SPAN, JobResult, JobSpec, Progress, Status, Work, WorkResult
@@ -23,6 +24,8 @@ __all__ = [
     "Status",
     "Work",
     "WorkResult",
+    "afresh",
     "bundle",
     "check_boxes",
+    "forget_frames",
 ]

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from qctrl.errors import JobCancelledError, JobError
+from qctrl.errors import JobCancelledError, JobError, QctrlError
+from qctrl.execution.kept_errors import afresh, forget_frames
 from qctrl.execution.spec import JobResult, Progress, Status, WorkResult
 
 FINAL: Final[frozenset[Status]] = frozenset({"DONE", "CANCELLED", "ERROR"})
@@ -59,14 +60,14 @@ class Execution:
 
         Raises:
             JobError: The job has not ended within ``timeout_s`` seconds, or was cancelled.
-            QctrlError: What made the job fail.
+            QctrlError: What made the job fail, an equal one each time.
         """
         if not self.wait(timeout_s):
             raise JobError(
                 f"job {self.job_id} has not ended within {timeout_s} s; it goes on, ask again", job_id=self.job_id
             )
         if self._error is not None:
-            raise self._error
+            raise afresh(self._error)
         if self._result is None:
             raise JobCancelledError(f"job {self.job_id} was cancelled; it has no result", job_id=self.job_id)
         return self._result
@@ -116,7 +117,10 @@ class Execution:
         self._move("DONE")
 
     def fail(self, error: BaseException) -> None:
-        """Give the reason why there is no result."""
+        """Give the reason why there is no result; the log keeps where it was raised."""
+        level = logging.INFO if isinstance(error, QctrlError) else logging.ERROR
+        _log.log(level, "job %s has no result", self.job_id, exc_info=error)
+        forget_frames(error)
         self._error = error
         self._move("CANCELLED" if isinstance(error, JobCancelledError) else "ERROR")
 

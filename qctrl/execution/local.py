@@ -141,6 +141,7 @@ class LocalRunner:
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
             task()
+            del task  # or the last job would stay until the next one comes
         try:
             self._connection.close()
         except (QctrlError, ExceptionGroup) as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -40,7 +41,8 @@ def execute(spec: JobSpec, opened: Opened, execution: Execution, stall_slack_s: 
     started = _now()
     playback = _Playback(spec, opened, execution, stall_slack_s)
     opened.driver.configure(spec.setup)
-    execution.offer(playback.so_far)
+    # Of the playback itself the execution knows nothing: the playback knows the execution.
+    execution.offer(partial(_so_far, playback.begun))
     works = tuple(result for alike in bundle(spec.works) for result in playback.play(alike))
     metadata: dict[str, Any] = {
         "started": started,
@@ -55,6 +57,10 @@ def execute(spec: JobSpec, opened: Opened, execution: Execution, stall_slack_s: 
         "seed": None if playback.sim is None else playback.sim.seed,
     }
     return JobResult(works, metadata)
+
+
+def _so_far(begun: Sequence[tuple[Bundle, Merger]]) -> tuple[WorkResult | None, ...]:
+    return tuple(merger.so_far(rows) for work, merger in begun for rows in work.rows)
 
 
 class _Playback:
@@ -73,17 +79,14 @@ class _Playback:
         self._rep_delay_ticks = to_ticks(spec.rep_delay_s or 0.0, tick_s, what="rep_delay")
         self._done_shots = 0
         self._began_s = time.monotonic()
-        self._begun: list[tuple[Bundle, Merger]] = []
-
-    def so_far(self) -> tuple[WorkResult | None, ...]:
-        return tuple(merger.so_far(rows) for work, merger in self._begun for rows in work.rows)
+        self.begun: list[tuple[Bundle, Merger]] = []
 
     def play(self, work: Bundle) -> list[WorkResult]:
         check_duty(work.program, self._spec.setup, self._rep_delay_ticks)
         program_hash = work.program.hash.hex()
         patch_hash = "" if work.patch is None else work.patch.hash.hex()
         merger = Merger(work)
-        self._begun.append((work, merger))
+        self.begun.append((work, merger))
         for chunk in cut(work, self._spec.chunk_shots):
             run = Run(
                 run_id=uuid.uuid4().hex,

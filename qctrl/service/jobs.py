@@ -12,7 +12,7 @@ from typing import Protocol
 from weakref import WeakValueDictionary
 
 from qctrl.errors import JobCancelledError, JobError, JobInterruptedError, QctrlError
-from qctrl.execution import Execution, JobResult, JobSpec, Runner
+from qctrl.execution import Execution, JobResult, JobSpec, Runner, afresh, forget_frames
 from qctrl.service.codec import decode_result, encode_result
 from qctrl.service.record import JobRecord, Stage, Submission
 from qctrl.service.store import JobStore
@@ -105,13 +105,13 @@ class LiveJob:
         """Wait for the end and return the raw result.
 
         Raises:
-            QctrlError: What ended the job, the same each time.
+            QctrlError: What ended the job, an equal one each time.
         """
         self._ended.wait()
         if self._unstored is not None:
             warnings.warn(f"the end of the job could not be stored: {self._unstored}", stacklevel=3)
         if self._result is None:
-            raise self._error
+            raise afresh(self._error)
         return self._result
 
     def retag(self, tags: Sequence[str]) -> None:
@@ -142,6 +142,7 @@ class LiveJob:
             _log.exception("job %s failed by a defect", job_id)
             self._error = JobError(f"job {job_id} failed by a defect: {error!r}", job_id=job_id)
         finally:
+            forget_frames(self._error)
             self._commit()
             self._ended.set()
 
@@ -167,6 +168,7 @@ class LiveJob:
             else:
                 self._store.fail(self._record.job_id, self._stage, self._error.code, str(self._error))
         except JobError as error:
+            forget_frames(error)
             self._unstored = error
 
 

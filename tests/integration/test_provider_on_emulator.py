@@ -1,5 +1,7 @@
 """What users of the provider see, on the real emulator."""
 
+import contextlib
+import gc
 import math
 import threading
 
@@ -8,8 +10,8 @@ import pytest
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import Parameter
 
-from qctrl import ProviderService, SamplerV2
-from qctrl.errors import InstrumentFault, JobCancelledError
+from qctrl import EstimatorV2, ProviderService, SamplerV2
+from qctrl.errors import InstrumentFault, JobCancelledError, QctrlError
 
 SEED = 9
 
@@ -113,3 +115,53 @@ def test_what_would_take_too_long_is_refused_and_the_next_job_runs(backend):
         SamplerV2(hasty).run([(rotated(), {"t": 1.0})], shots=300).result()
     patient = service.backend("pair2", seed=SEED, time_limit_s=60)
     assert SamplerV2(patient).run([(rotated(), {"t": 1.0})], shots=300).result()[0].data.a.num_shots == 300
+
+
+def sampled(backend):
+    return SamplerV2(backend).run([(rotated(), {"t": [0.0, 1.0]})], shots=20)
+
+
+def estimated(backend):
+    return EstimatorV2(backend).run([(rotated().remove_final_measurements(inplace=False), ["ZZ", "XI"], [0.5])])
+
+
+def counted(backend):
+    return backend.run(rotated().assign_parameters([0.5]), shots=20, memory=True)
+
+
+def cancelled(backend):
+    moved = threading.Event()
+    job = SamplerV2(backend).run([(rotated(), {"t": np.linspace(0, 3, 2000)})], shots=1000)
+    job.on_progress(lambda event: event.status == "RUNNING" and moved.set())
+    assert moved.wait(60)
+    job.cancel()
+    return job
+
+
+def refused(backend):
+    hasty = backend.provider.backend("pair2", seed=SEED, time_limit_s=1e-6)
+    return SamplerV2(hasty).run([(rotated(), {"t": 1.0})], shots=300)
+
+
+@pytest.mark.parametrize("submitted", [sampled, estimated, counted, cancelled, refused])
+def test_nothing_of_a_job_waits_for_the_garbage_collector(backend, submitted):
+    """A program that runs jobs for days would grow between two collections, which are rare where much is loaded."""
+
+    def run():
+        with contextlib.suppress(QctrlError):
+            submitted(backend).result(60)
+
+    run()
+    gc.collect()
+    gc.disable()
+    try:
+        run()
+        sampled(backend).result(60)  # the runner has let go of the job before
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = [type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("qctrl")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert left == []
