@@ -6,6 +6,7 @@
     ├── CalibrationError                QC-CAL    file:line:column, path, value, allowed range
     ├── ConfigError                     QC-CFG    the same, for racks and wiring
     ├── MissingExtraError               QC-EXTRA  names the extra to install
+    ├── UnknownOptionError              QC-OPTION the nearest name; also an AttributeError and a ValueError
     ├── CompileError                    QC-CMP    instruction index, gate, qubits
     │   ├── UnsupportedInstructionError QC-CMP-INSTRUCTION
     │   ├── TimingError                 QC-CMP-TIMING
@@ -49,6 +50,15 @@ class MissingExtraError(QctrlError):
     """An optional dependency is absent; the message names the extra that brings it."""
 
     code: ClassVar[str] = "QC-EXTRA"
+
+
+class UnknownOptionError(QctrlError, AttributeError, ValueError):
+    """An option has a name that the tree does not know.
+
+    Qiskit says this of an attribute with an ``AttributeError``, other providers with a ``ValueError``.
+    """
+
+    code: ClassVar[str] = "QC-OPTION"
 
 
 class CompileError(QctrlError):

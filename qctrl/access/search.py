@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
+from qiskit.providers import JobStatus
+
 from qctrl.service import JobFilter, Stage
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class JobWishes(TypedDict, total=False):
 
     backend_name: str | None
     """Only jobs of this device."""
-    status: str | Sequence[str] | None
+    status: str | JobStatus | Sequence[str | JobStatus] | None
     """Only jobs of this status, or one of these: QUEUED, RUNNING, DONE, CANCELLED, ERROR or INTERRUPTED."""
     pending: bool | None
     """Only jobs that have not ended, if True; only those that have, if False."""
@@ -56,7 +58,7 @@ def grants(backend: Backend, wishes: DeviceWishes) -> bool:
     Raises:
         TypeError: There is no such wish.
     """
-    _check_names(wishes, DeviceWishes, "backends")
+    _check_names(wishes, DeviceWishes, "backends", "name", "min_num_qubits", "filters")
     answers = {
         "operational": lambda: backend.status().operational,
         "simulator": lambda: backend.configuration().simulator,
@@ -72,7 +74,7 @@ def to_filter(wishes: JobWishes) -> JobFilter:
         TypeError: There is no such wish.
         ValueError: There is no such status or primitive.
     """
-    _check_names(wishes, JobWishes, "jobs")
+    _check_names(wishes, JobWishes, "jobs", "limit", "skip", "descending")
     program_id = wishes.get("program_id")
     if program_id is not None and program_id not in _PRIMITIVES:
         raise ValueError(f"program_id is {program_id!r}; it must be one of {', '.join(_PRIMITIVES)}")
@@ -88,16 +90,28 @@ def to_filter(wishes: JobWishes) -> JobFilter:
     )
 
 
-def _stages(status: str | Sequence[str] | None, pending: bool | None) -> tuple[Stage, ...] | None:
+def _stages(
+    status: str | JobStatus | Sequence[str | JobStatus] | None, pending: bool | None
+) -> tuple[Stage, ...] | None:
     if status is None and pending is None:
         return None
-    names = list(Stage) if status is None else [status] if isinstance(status, str) else list(status)
-    wanted = [Stage(name.upper()) for name in names]
+    wanted = list(Stage) if status is None else [_stage(each) for each in _listed(status)]
     return tuple(stage for stage in wanted if pending is None or stage.final is not pending)
 
 
-def _check_names(wishes: Mapping[str, Any], known: type, method: str) -> None:
-    names = sorted(known.__annotations__)
+def _listed(status: str | JobStatus | Sequence[str | JobStatus]) -> Sequence[str | JobStatus]:
+    return [status] if isinstance(status, str | JobStatus) else status
+
+
+def _stage(status: str | JobStatus) -> Stage:
+    name = status.name if isinstance(status, JobStatus) else status.upper()
+    if name not in list(Stage):
+        raise ValueError(f"status is {status!r}; it must be one of {', '.join(Stage)}")
+    return Stage(name)
+
+
+def _check_names(wishes: Mapping[str, Any], known: type, method: str, *more: str) -> None:
+    names = sorted((*known.__annotations__, *more))
     for name in wishes:
         if name not in names:
             nearest = difflib.get_close_matches(name, names, n=1)

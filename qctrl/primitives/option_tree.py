@@ -6,10 +6,12 @@ import difflib
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, TypeVar
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
+
+from qctrl.errors import UnknownOptionError
 
 
 def whole(value: Any) -> bool:
@@ -80,35 +82,45 @@ class Options:
     """Why there is no such option, by names that users may know."""
     ALIASES: ClassVar[Mapping[str, Alias]] = {}
 
+    def __new__(cls, *_values: Any, **options: Any) -> Self:
+        """Make a node with its default options.
+
+        Raises:
+            UnknownOptionError: There is no such option; the message gives the reason or the nearest name.
+        """
+        for name in options.keys() - _fields(cls).keys():
+            raise UnknownOptionError(cls._unknown(name))
+        return super().__new__(cls)
+
     def __getattr__(self, name: str) -> Any:
         """Return an option by its name elsewhere, and refuse what is not there.
 
         Raises:
-            AttributeError: There is no such option; the message gives the reason or the nearest name.
+            UnknownOptionError: There is no such option; the message gives the reason or the nearest name.
         """
         if name in self.ALIASES:
             return self.ALIASES[name].get(self)
-        raise AttributeError(self._unknown(name))
+        raise UnknownOptionError(self._unknown(name))
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set one option.
 
         Raises:
-            AttributeError: There is no such option; the message suggests the nearest.
+            UnknownOptionError: There is no such option; the message suggests the nearest.
             ValueError: The value is not allowed.
             TypeError: A group of options is given something else than a group or a mapping.
         """
         if name in self.ALIASES:
             self.ALIASES[name].set(self, name, value)
             return
-        known = {option.name for option in fields(self)}  # pyright: ignore[reportArgumentType]
+        known = _fields(type(self))
         if name not in known:
-            raise AttributeError(self._unknown(name))
-        current = self.__dict__.get(name)
-        if isinstance(current, Options) and not isinstance(value, type(current)):
+            raise UnknownOptionError(self._unknown(name))
+        group = _group(known[name])
+        if group is not None and not isinstance(value, group):
             if not isinstance(value, Mapping):
-                raise TypeError(f"option {name} is a group: give a dict or {type(current).__name__}, not {value!r}")
-            current.update(value)
+                raise TypeError(f"option {name} is a group: give a dict or {group.__name__}, not {value!r}")
+            self.__dict__.setdefault(name, group()).update(value)
             return
         rule = self.RULES.get(name)
         if rule is not None and not rule.accepts(value):
@@ -130,33 +142,46 @@ class Options:
         return {name: value.to_dict() if isinstance(value, Options) else value for name, value in self._items()}
 
     def _items(self) -> Iterator[tuple[str, Any]]:
-        for option in fields(self):  # pyright: ignore[reportArgumentType]
-            yield option.name, getattr(self, option.name)
+        for name in _fields(type(self)):
+            yield name, getattr(self, name)
 
-    def _unknown(self, name: str) -> str:
-        return f"{type(self).__name__} has no option {name!r}; {self.ABSENT.get(name) or self._hint(name)}"
+    @classmethod
+    def _unknown(cls, name: str) -> str:
+        return f"{cls.__name__} has no option {name!r}; {cls.ABSENT.get(name) or cls._hint(name)}"
 
-    def _hint(self, name: str) -> str:
-        known = sorted(option.name for option in fields(self))  # pyright: ignore[reportArgumentType]
+    @classmethod
+    def _hint(cls, name: str) -> str:
+        known = sorted(_fields(cls))
         last = name.rsplit(".", 1)[-1]
-        places = [path for path in _paths(self) if path.endswith(f".{last}")]
+        places = [path for path in _paths(cls) if path.endswith(f".{last}")]
         if places:
             return f"did you mean {places[0]!r}? A dict is nested, group by group"
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         return f"did you mean {nearest[0]!r}?" if nearest else f"it has {', '.join(known)}"
 
 
-def _paths(tree: Options) -> Iterator[str]:
+def _fields(tree: type[Options]) -> dict[str, Field[Any]]:
+    return {option.name: option for option in fields(tree)}  # pyright: ignore[reportArgumentType]
+
+
+def _group(option: Field[Any]) -> type[Options] | None:
+    """Return the class of an option that is a group of options."""
+    made_by: Any = option.default_factory
+    return made_by if isinstance(made_by, type) and issubclass(made_by, Options) else None
+
+
+def _paths(tree: type[Options]) -> Iterator[str]:
     """Yield the names of all options of a tree, with those of their groups."""
-    for name, value in vars(tree).items():
-        yield from (f"{name}.{path}" for path in _paths(value)) if isinstance(value, Options) else (name,)
+    for name, option in _fields(tree).items():
+        group = _group(option)
+        yield from (name,) if group is None else (f"{name}.{path}" for path in _paths(group))
 
 
 def make_options(cls: type[_Node], given: _Node | Mapping[str, Any] | None) -> _Node:
     """Return a tree with what the constructor of a primitive was given.
 
     Raises:
-        AttributeError: An option is unknown.
+        UnknownOptionError: An option is unknown.
         TypeError: ``given`` is neither a tree of this kind nor a mapping.
         ValueError: A value is not allowed.
     """

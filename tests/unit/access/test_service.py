@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.providers import JobStatus
 from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit.transpiler import Target
 
@@ -201,7 +202,7 @@ def test_jobs_are_found_by_id_and_listed(service, tmp_path):
     assert service.jobs(backend_name="chain5") == []
     with pytest.raises(JobNotFoundError, match="no job nothing"):
         service.job("nothing")
-    with pytest.raises(ValueError, match="'LATE' is not a valid Stage"):
+    with pytest.raises(ValueError, match="status is 'late'; it must be one of QUEUED, RUNNING, DONE"):
         service.jobs(status="late")
 
 
@@ -225,6 +226,7 @@ def test_jobs_are_found_page_by_page_and_by_every_filter(service, tmp_path):
     assert found(pending=True) == []
     assert found(pending=False, status=["done", "error"]) == [5, 4, 3, 2, 1, 0]
     assert found(pending=True, status="done") == []
+    assert found(status=JobStatus.DONE) == found(status=[JobStatus.DONE, JobStatus.ERROR]) == [5, 4, 3, 2, 1, 0]
     assert found(program_id="estimator") == found(session_id=session.session_id) == [4]
     assert found(job_tags=["t2"]) == [2]
     local = jobs[2].creation_date.astimezone().replace(tzinfo=None)
@@ -340,6 +342,8 @@ def test_devices_are_chosen_by_what_they_can_and_by_how_busy_they_are(service, m
         service.least_busy(min_num_qubits=21)
     with pytest.raises(TypeError, match="backends has no filter 'operationl'; did you mean 'operational'"):
         service.backends(operationl=True)
+    with pytest.raises(TypeError, match="backends has no filter 'min_qubits'; did you mean 'min_num_qubits'"):
+        service.backends(min_qubits=5)
 
 
 def test_a_live_job_is_found_alive(service, tmp_path, monkeypatch):

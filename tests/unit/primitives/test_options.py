@@ -23,7 +23,8 @@ def test_attributes_dicts_and_the_constructor_set_the_same():
     by_update = SamplerOptions()
     by_update.update(default_shots=4096, execution={"chunk_shots": 1000})
     by_group = SamplerOptions(default_shots=4096, execution=SamplerExecutionOptions(chunk_shots=1000))
-    assert tree == by_hand == by_update == by_group
+    by_dict = SamplerOptions(default_shots=4096, execution={"chunk_shots": 1000})
+    assert tree == by_hand == by_update == by_group == by_dict
     assert tree.to_dict() == {
         "default_shots": 4096,
         "execution": {"chunk_shots": 1000, "rep_delay": None, "init_qubits": True, "meas_type": "classified"},
@@ -72,6 +73,8 @@ def test_a_group_given_as_a_dict_keeps_the_rest_of_the_group():
 def test_an_unknown_name_is_refused_with_the_nearest(given, message):
     with pytest.raises(AttributeError, match=message):
         make_options(SamplerOptions, given)
+    with pytest.raises(ValueError, match=message):
+        SamplerOptions(**given)
 
 
 @pytest.mark.parametrize(
