@@ -10,7 +10,7 @@ import numpy as np
 
 from qctrl.compiler import _bind_kernels
 from qctrl.compiler.identity_cache import IdentityCache
-from qctrl.errors import CompileError
+from qctrl.errors import CompileError, ResourceError
 from qctrl.protocol import Patch
 from qctrl.units import phase_words
 
@@ -125,7 +125,14 @@ def _refuse(program: CompiledProgram, columns: NDArray[np.float64]) -> None:
                 f"binding {binding}: angle {expression.text(program.parameters)} (postfix) is "
                 f"{float(angles_rad[binding])}; it must be finite"
             )
-        phase_words(angles_rad)
+        try:
+            phase_words(angles_rad)
+        except ResourceError as error:
+            binding = int(np.argmax(np.abs(angles_rad)))
+            raise ResourceError(
+                f"binding {binding}: angle {expression.text(program.parameters)} (postfix) is "
+                f"{float(angles_rad[binding]):g}: {error}"
+            ) from error
 
 
 def _checked(program: CompiledProgram, values: ArrayLike, plan: _Plan) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ RESILIENCE: Final[Mapping[str, str]] = MappingProxyType(
         "pec": "this release learns no noise model",
         "layer_noise_learning": "this release learns no noise model",
         "layer_noise_model": "this release learns no noise model",
-        "measure_noise_learning": "the assignment matrices are those of the calibration",
+        "measure_noise_learning": "measure_mitigation='correlated' measures it, with the shots that values take",
     }
 )
 ZNE: Final[Mapping[str, str]] = MappingProxyType(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
@@ -14,6 +16,8 @@ from qctrl.primitives.readings import reading_slopes, reading_values
 _TABLE_BITS: Final = 10
 """Up to so many bits, all points share one table of every outcome; beyond, each has one of those that it saw."""
 
+_CHANCE: Final = 0.05
+"""How often draws that do not differ are taken for such that do."""
 
 Estimate: TypeAlias = Callable[[Plan, Sequence[NDArray[np.uint8]]], tuple[NDArray[np.float64], NDArray[np.float64]]]
 """Makes expectation values and standard errors of words."""
@@ -59,7 +63,8 @@ def estimate_in_groups(
     """Return expectation values and standard errors of twirled shots.
 
     Shots of one draw share its Paulis, so they may be off together, and the error that all shots show would be too
-    small. The draws are put into groups; where the groups differ by more than their shots explain, that counts.
+    small. The draws are put into groups; where the groups differ by more than their shots explain in one case of 20,
+    that counts. The larger of both would count chance as well: a fifth too much variance with eight draws.
 
     Args:
         plan: What was measured.
@@ -79,7 +84,16 @@ def estimate_in_groups(
         how(plan, [word[:, cut[group] : cut[group + 1]] for word, cut in zip(words, cuts, strict=True)])[0]
         for group in range(n_groups)
     ]
-    return evs, np.maximum(stds, np.std(groups, axis=0, ddof=1) / np.sqrt(n_groups))
+    spread = np.std(groups, axis=0, ddof=1) / np.sqrt(n_groups)
+    return evs, np.where(spread > math.sqrt(_limit(n_groups - 1)) * stds, spread, stds)
+
+
+@functools.cache
+def _limit(freedom: int) -> float:
+    """Return the ratio of an observed to a true variance that chance exceeds in one case of 20."""
+    from scipy.stats import chi2
+
+    return float(chi2.isf(_CHANCE, freedom)) / freedom
 
 
 def shot_variances(

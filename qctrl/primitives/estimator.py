@@ -141,7 +141,8 @@ class EstimatorV2(Primitive[EstimatorOptions], BaseEstimatorV2):
         return amplify(index, pub.circuit, options, zne)
 
     def _mitigation(self, pubs: Sequence[EstimatorPub]) -> Mitigation:
-        if not self._options.mitigates_readout():
+        options = self._options
+        if not options.mitigates_readout():
             return NONE
         observed = {
             qubit
@@ -150,7 +151,10 @@ class EstimatorV2(Primitive[EstimatorOptions], BaseEstimatorV2):
             for term in observable_terms(observable)
             for qubit, _ in term
         }
-        return Mitigation.from_calibration(self._backend.calibration, observed)
+        # A job that measures its own readout needs no matrices; where there are some, they say how many shots it takes.
+        measures = options.correlates_readout()
+        found = Mitigation.from_calibration(self._backend.calibration, observed, known_only=measures)
+        return found.twirled() if measures or options.twirling.enable_measure else found
 
 
 def _precision(index: int, pub: EstimatorPub) -> float:

@@ -55,17 +55,31 @@ class Mitigation:
     """By qubit."""
 
     @classmethod
-    def from_calibration(cls, calibration: Calibration, qubits: Iterable[int]) -> Mitigation:
+    def from_calibration(
+        cls, calibration: Calibration, qubits: Iterable[int], *, known_only: bool = False
+    ) -> Mitigation:
         """Return the mitigation of a device.
 
         Args:
             calibration: The measured device.
             qubits: Qubits that will be read.
+            known_only: Leave out qubits without an assignment matrix.
 
         Raises:
             CalibrationError: A qubit has no assignment matrix, or one that can hardly be inverted.
         """
-        return cls({qubit: _assignment(calibration, qubit) for qubit in sorted(set(qubits))})
+        wanted = sorted(set(qubits))
+        if known_only:
+            wanted = [qubit for qubit in wanted if _matrix(calibration, qubit) is not None]
+        return cls({qubit: _assignment(calibration, qubit) for qubit in wanted})
+
+    def twirled(self) -> Mitigation:
+        """Return the mitigation of twirled measurements, which misread both outcomes with the mean of both errors.
+
+        The uncertainty stays, as a bound: that of the mean is smaller.
+        """
+        means = {qubit: ((one.p10 + one.p01) / 2, one.unc) for qubit, one in self.assignments.items()}
+        return Mitigation({qubit: Assignment(mean, mean, unc) for qubit, (mean, unc) in means.items()})
 
     def to_document(self) -> dict[str, Any]:
         """Return the mitigation as JSON can say it."""
@@ -96,13 +110,17 @@ class Mitigation:
 NONE: Final = Mitigation()
 
 
-def _assignment(calibration: Calibration, qubit: int) -> Assignment:
+def _matrix(calibration: Calibration, qubit: int) -> Any:
     readout = calibration.live_qubit(qubit).readout
-    matrix = None if readout is None else readout.assignment
+    return None if readout is None else readout.assignment
+
+
+def _assignment(calibration: Calibration, qubit: int) -> Assignment:
+    matrix = _matrix(calibration, qubit)
     if matrix is None:
         raise CalibrationError(
             f"{calibration.source}: qubit {qubit} has no readout.assignment, so its readout cannot be mitigated; "
-            "measure it, or set resilience_level=0"
+            "let each job measure it, resilience.measure_mitigation='correlated', or set resilience_level=0"
         )
     found = Assignment(matrix.value[1][0], matrix.value[0][1], matrix.unc or 0.0)
     if 1 - found.p10 - found.p01 < _LEAST_CONTRAST:

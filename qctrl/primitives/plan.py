@@ -17,6 +17,8 @@ from qctrl.primitives.readings import reading_values
 
 _SLACK_SHOTS: Final = 1e-9
 """Relative; a precision of 0.1 asks for 100 shots and not, by rounding, for 101."""
+_ENDLESS_SHOTS: Final = 1e18
+"""Precisions and coefficients may be any numbers; their squares need not fit into a float."""
 _LISTED_BITS: Final = 10
 """Up to so many measured qubits the range of a group is that of all its outcomes, beyond it is bounded by its terms."""
 
@@ -80,7 +82,12 @@ class _Share:
 
 def pauli_shots(precision: float) -> int:
     """Return the shots that one Pauli takes per parameter point."""
-    return math.ceil((1 - _SLACK_SHOTS) / precision**2)
+    return _whole_shots(1 / precision * (1 / precision))
+
+
+def _whole_shots(shots: float) -> int:
+    """Return at least so many shots, and one; of what no device could take, a number that is refused later."""
+    return max(1, math.ceil(min(shots, _ENDLESS_SHOTS) * (1 - _SLACK_SHOTS)))
 
 
 def plan_pub(pub: EstimatorPub, mitigation: Mitigation = NONE, grouping: Grouping | None = None) -> Plan:
@@ -211,9 +218,10 @@ def _spread(
     ]
     ends = [_ends(group, weight, mitigation) for group, weight in zip(groups, weights, strict=True)]
     halves = np.array([(end[:, 1] - end[:, 0]) / 2 for end in ends]).reshape(len(groups), len(observables))
-    needed = (halves * halves.sum(axis=0)).max(axis=1) / precision**2
+    with np.errstate(over="ignore"):
+        needed = (halves / precision * (halves.sum(axis=0) / precision)).max(axis=1)
     return [
-        _Share(group, weight, end, max(1, math.ceil(shots * (1 - _SLACK_SHOTS))))
+        _Share(group, weight, end, _whole_shots(shots))
         for group, weight, end, shots in zip(groups, weights, ends, needed.tolist(), strict=True)
     ]
 

@@ -78,8 +78,8 @@ class ResilienceOptions(Options):
 
     measure_mitigation: bool | str | None = None
     """Correct the readout: ``True`` or ``local`` qubit by qubit, by the calibration's assignment matrices;
-    ``correlated`` by what the job itself measures of every parity, with twirled measurements; ``None`` leaves it to
-    ``resilience_level``."""
+    ``correlated`` by what the job itself measures of every parity, with twirled measurements, also where there are no
+    such matrices; ``None`` leaves it to ``resilience_level``."""
     zne_mitigation: bool | None = None
     """Extrapolate to zero noise; ``None`` leaves it to ``resilience_level``."""
     zne: ZneOptions = field(default_factory=ZneOptions)

@@ -130,7 +130,10 @@ def _split(
     task: Task, structural_parameters: Callable[[QuantumCircuit], Collection[Any]]
 ) -> list[tuple[QuantumCircuit, NDArray[np.float64], list[int]]]:
     if task.shots > MAX_SHOTS:
-        raise ResourceError(f"{task.shots} shots per binding, the limit is {MAX_SHOTS}; use several jobs")
+        raise ResourceError(
+            f"pub {task.pub_index} takes {task.shots} shots per binding, the limit is {MAX_SHOTS}; ask for fewer, of "
+            "an estimate for a coarser precision, or use several jobs"
+        )
     named = structural_parameters(task.circuit) if task.circuit.num_parameters and len(task.values) else ()
     return split_by_structure(task.circuit, task.values, named)
 

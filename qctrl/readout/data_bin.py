@@ -43,7 +43,8 @@ def check_register_names(registers: Sequence[Register]) -> None:
         RegisterNameError: A register is named like an attribute of ``DataBin``.
     """
     for name, _ in registers:
-        if name in RESERVED_NAMES:
+        # Python's own names, as __class__, are no fields either.
+        if name in RESERVED_NAMES or hasattr(DataBin, name):
             raise RegisterNameError(
                 f"classical register {name!r} has the name of an attribute of DataBin; rename it "
                 f"(reserved: {', '.join(sorted(n for n in RESERVED_NAMES if not n.startswith('_')))})"

@@ -76,5 +76,5 @@ def test_an_undefined_angle_is_refused():
 
 
 def test_an_angle_beyond_the_range_of_a_phase_is_refused():
-    with pytest.raises(ResourceError, match="reduce it modulo 2 pi"):
-        program(A * 1e9).bind([1.0])
+    with pytest.raises(ResourceError, match=r"binding 1: angle .*a.* is 5e\+09: .*reduce it modulo 2 pi"):
+        program(A * 1e9).bind([[0.0], [5.0]])

@@ -55,6 +55,19 @@ def test_a_readout_that_tells_nothing_is_refused(rng):
         estimate_correlated(plan, [words], {(0,): words})
 
 
+def test_a_device_without_assignment_matrices_is_corrected_all_the_same(tmp_path):
+    """Five standard errors: false alarm 6e-7."""
+    backend = ideal_backend("pair2", tmp_path / "jobs.sqlite", seed=5)
+    circuit = QuantumCircuit(2)
+    circuit.x(0)
+    with pytest.raises(CalibrationError, match=r"let each job measure it, .*measure_mitigation='correlated'"):
+        EstimatorV2(backend, {"resilience_level": 1}).run([(circuit, "ZZ")])
+    estimator = EstimatorV2(backend, {"resilience": {"measure_mitigation": "correlated"}})
+    result = estimator.run([(circuit, "ZZ")], precision=0.05).result()[0]
+    assert abs(result.data.evs + 1) < 5 * result.data.stds
+    assert result.metadata["qctrl"]["measure_mitigation"] == "correlated"
+
+
 def test_an_estimator_measures_its_readout_and_remembers_it(tmp_path):
     """Five standard errors: false alarm 6e-7 for each value."""
     backend = ideal_backend("chain5", tmp_path / "jobs.sqlite", seed=11, calibration="working", misread=True)

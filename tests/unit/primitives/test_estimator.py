@@ -12,7 +12,7 @@ from qiskit.transpiler import generate_preset_pass_manager
 from scipy.stats import chi2
 
 from qctrl import EstimatorOptions
-from qctrl.errors import UnsupportedInstructionError
+from qctrl.errors import ResourceError, UnsupportedInstructionError
 from qctrl.primitives import EstimatorV2, restore
 from qctrl.service import Jobs, JobStore
 from tests.reference.ideal_backend import ideal_backend
@@ -189,7 +189,11 @@ def test_readout_is_corrected_by_the_calibration(tmp_path):
     backend = ideal_backend("pair2", tmp_path / "jobs.sqlite", seed=3, calibration="working", misread=True)
     circuit = QuantumCircuit(2)
     circuit.x(0)
-    for name, options in (("level", {"resilience_level": 1}), ("name", {"resilience": {"measure_mitigation": True}})):
+    for name, options in (
+        ("level", {"resilience_level": 1}),
+        ("name", {"resilience": {"measure_mitigation": True}}),
+        ("twirled", {"resilience_level": 1, "twirling": {"enable_measure": True}}),
+    ):
         job = EstimatorV2(backend, options).run([(circuit, ["ZZ", "IZ", "ZI"])], precision=0.002)
         result = job.result()[0]
         assert result.metadata["qctrl"]["measure_mitigation"], name
@@ -232,6 +236,7 @@ def test_empty_input_gives_an_empty_result(estimator, isa):
         (("ZZZZZ", np.zeros(3)), -0.1, (ValueError, "non-negative")),
         (("ZZZZZ", np.zeros(3)), "0.1", (TypeError, "real number")),
         (("ZZZZZ", np.zeros(3)), True, (TypeError, "real number")),
+        (("ZZZZZ", np.zeros(3)), 1e-300, (ResourceError, "pub 0 takes .* ask for fewer, of an estimate for a coarser")),
         (("ZZ", np.zeros(3)), None, (ValueError, "number of qubits of the circuit")),
         (("ZZZZZ", np.zeros(2)), None, (ValueError, None)),
         ((["ZZZZZ"] * 3, np.zeros((2, 3))), None, (ValueError, "not broadcastable")),

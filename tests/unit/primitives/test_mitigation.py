@@ -23,6 +23,13 @@ def test_the_mean_over_misread_outcomes_is_the_true_value(p10, p01, letter):
 
 
 @given(RATES, RATES, st.sampled_from(sorted(LETTERS)))
+def test_the_mean_over_twirled_outcomes_is_the_true_value(p10, p01, letter):
+    values = Mitigation({3: Assignment(p10, p01)}).twirled().values(letter, 3)
+    read = np.array([[1 - p10, p10], [p01, 1 - p01]])
+    assert (read + read[::-1, ::-1]) / 2 @ values == pytest.approx(LETTERS[letter])
+
+
+@given(RATES, RATES, st.sampled_from(sorted(LETTERS)))
 def test_slopes_are_the_derivatives(p10, p01, letter):
     step = 1e-6
     mitigation = Mitigation({0: Assignment(p10, p01)})

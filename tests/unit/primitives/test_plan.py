@@ -14,7 +14,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import SparseObservable, SparsePauliOp
 
 from qctrl.primitives.mitigation import Assignment, Mitigation
-from qctrl.primitives.plan import plan_pub
+from qctrl.primitives.plan import pauli_shots, plan_pub
 
 PRECISION = 0.1
 
@@ -75,6 +75,13 @@ def test_shots_follow_the_coefficients(observable, shots):
     if isinstance(observable, list):
         observable = [[each] for each in observable]
     assert [each.shots for each in planned(QuantumCircuit(2), observable).measurements] == shots
+
+
+def test_any_positive_precision_and_any_coefficient_has_a_number_of_shots():
+    assert (pauli_shots(0.1), pauli_shots(1e300), pauli_shots(2)) == (100, 1, 1)
+    assert pauli_shots(1e-300) > 10**17
+    assert planned(QuantumCircuit(2), SparsePauliOp("ZZ", 1e200)).measurements[0].shots > 10**17
+    assert planned(QuantumCircuit(2), SparsePauliOp(["ZZ", "XX"], [1.0, 1e-7])).total_shots == 102
 
 
 @given(st.lists(st.floats(0.1, 10), min_size=3, max_size=3))

@@ -90,6 +90,8 @@ def test_the_reserved_names_are_those_of_data_bin():
     assert RESERVED_NAMES == DataBin._RESTRICTED_NAMES
     with pytest.raises(CompileError, match="'shape' has the name of an attribute of DataBin; rename it"):
         check_register_names([("fine", (0,)), ("shape", (1,))])
+    with pytest.raises(CompileError, match="'__class__' has the name of an attribute of DataBin; rename it"):
+        check_register_names([("__class__", (0,))])
 
 
 @pytest.mark.parametrize("shape", [(), (2, 3)])
