@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from qiskit.circuit import Gate
+
 from qctrl.version import __version__
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ class Configuration:
     backend_version: str
     n_qubits: int
     basis_gates: tuple[str, ...]
+    """Names of gates alone, as ``transpile(basis_gates=...)`` takes them."""
+    supported_instructions: tuple[str, ...]
+    """Names of all that the Target has."""
     max_shots: int
     dt: float | None
     dtm: float
@@ -58,11 +63,13 @@ class Configuration:
 
 def configuration_of(backend: Backend) -> Configuration:
     """Return the facts of the older interface."""
+    operations = [(name, backend.target.operation_from_name(name)) for name in backend.operation_names]
     return Configuration(
         backend_name=backend.calibration.name,
         backend_version=__version__,
         n_qubits=backend.num_qubits,
-        basis_gates=tuple(backend.operation_names),
+        basis_gates=tuple(name for name, each in operations if isinstance(each, Gate)),
+        supported_instructions=tuple(name for name, _ in operations),
         max_shots=MAX_SHOTS,
         dt=backend.dt,
         dtm=backend.dtm,

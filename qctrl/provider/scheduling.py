@@ -18,6 +18,7 @@ from qiskit.circuit.classical import expr
 from qiskit.converters import circuit_to_dag, dag_to_circuit
 from qiskit.transpiler import Target
 from qiskit.transpiler.basepasses import TransformationPass
+from qiskit.transpiler.exceptions import TranspilerError
 
 from qctrl.errors import TimingError
 from qctrl.units import UNIT_S, clock_period, exact_fraction
@@ -34,6 +35,14 @@ def delay_grid_ticks(target: Target) -> int:
     Measurements may have a coarser grid: the compiler waits for it where one stands in the middle of a circuit.
     """
     return math.lcm(target.granularity or 1, target.pulse_alignment or 1)
+
+
+class DelayError(TimingError, TranspilerError):
+    """A delay is negative or not finite; a ``TranspilerError``, as of every pass."""
+
+    def __str__(self) -> str:
+        # Qiskit's own puts the message between quotes.
+        return str(self.args[0])
 
 
 class RoundDelays(TransformationPass):
@@ -67,7 +76,7 @@ class RoundDelays(TransformationPass):
             dag: The circuit, a ``DAGCircuit`` whose qubits are those of the device.
 
         Raises:
-            TimingError: A delay is negative or not finite.
+            DelayError: A delay is negative or not finite.
         """
         if self._tick_s is None or "delay" not in dag.count_ops(recurse=True):
             return dag
@@ -151,7 +160,7 @@ def delay_ticks(delay: Delay, tick_s: Fraction) -> Fraction | None:
         tick_s: Tick in s.
 
     Raises:
-        TimingError: The duration is negative or not finite.
+        DelayError: The duration is negative or not finite.
     """
     duration: Any = delay.duration
     if isinstance(duration, expr.Expr):
@@ -164,11 +173,11 @@ def delay_ticks(delay: Delay, tick_s: Fraction) -> Fraction | None:
     else:
         value = float(duration)
         if not math.isfinite(value):
-            raise TimingError(f"delay of {value!r} {delay.unit} must be finite; give another duration")
+            raise DelayError(f"delay of {value!r} {delay.unit} must be finite; give another duration")
         exact = Fraction(duration) if isinstance(duration, int) else exact_fraction(value)
         ticks = exact if delay.unit == "dt" else exact * UNIT_S[delay.unit] / tick_s
     if ticks is not None and ticks < 0:
-        raise TimingError(f"delay of {duration} {delay.unit} is negative; give 0 or more")
+        raise DelayError(f"delay of {duration} {delay.unit} has a negative duration; give 0 or more")
     return ticks
 
 

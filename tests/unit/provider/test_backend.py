@@ -53,6 +53,9 @@ def test_the_older_interface_answers(plain):
     assert configuration.backend_name == "chain5"
     assert [0, 1] in configuration.coupling_map
     assert configuration.to_dict()["num_qubits"] == 5
+    assert set(configuration.supported_instructions) == set(plain.operation_names)
+    found = transpile(QuantumCircuit(1), basis_gates=configuration.basis_gates, coupling_map=configuration.coupling_map)
+    assert found.num_qubits == 5
     assert plain.dtm == pytest.approx(1e-9)
     assert sorted(qubit for group in plain.meas_map for qubit in group) == [0, 1, 2, 3, 4]
 

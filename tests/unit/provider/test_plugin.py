@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Delay, Duration, Parameter
 from qiskit.circuit.classical import expr, types
-from qiskit.transpiler import PassManager, PassManagerConfig, Target
+from qiskit.transpiler import PassManager, PassManagerConfig, Target, TranspilerError
 
 from qctrl import provider
 from qctrl.errors import TimingError
@@ -212,6 +212,13 @@ def test_impossible_durations_are_refused(duration, message):
     circuit = QuantumCircuit(1)
     circuit.append(Delay(duration, *(["ns"] if isinstance(duration, float) else [])), [0])
     with pytest.raises(TimingError, match=message):
+        rounded(circuit)
+
+
+def test_a_negative_delay_is_an_error_of_the_transpiler():
+    circuit = QuantumCircuit(1)
+    circuit.delay(expr.sub(Duration.dt(1), Duration.dt(2)), 0)
+    with pytest.raises(TranspilerError, match=r"^delay of .* has a negative duration; give 0 or more$"):
         rounded(circuit)
 
 
