@@ -71,7 +71,7 @@ def to_filter(wishes: JobWishes) -> JobFilter:
     """Return the filter of a search for jobs.
 
     Raises:
-        TypeError: There is no such wish.
+        TypeError: There is no such wish, or tags are no list, or a time is none.
         ValueError: There is no such status or primitive.
     """
     _check_names(wishes, JobWishes, "jobs", "limit", "skip", "descending")
@@ -79,8 +79,11 @@ def to_filter(wishes: JobWishes) -> JobFilter:
     if program_id is not None and program_id not in _PRIMITIVES:
         raise ValueError(f"program_id is {program_id!r}; it must be one of {', '.join(_PRIMITIVES)}")
     after, before = wishes.get("created_after"), wishes.get("created_before")
+    for name, time in (("created_after", after), ("created_before", before)):
+        if time is not None and not isinstance(time, datetime):  # pyright: ignore[reportUnnecessaryIsInstance] users give anything
+            raise TypeError(f"{name} is {time!r}; give a datetime")
     return JobFilter(
-        tags=(*(wishes.get("tags") or ()), *(wishes.get("job_tags") or ())),
+        tags=(*_tags("tags", wishes.get("tags")), *_tags("job_tags", wishes.get("job_tags"))),
         stages=_stages(wishes.get("status"), wishes.get("pending")),
         device=wishes.get("backend_name"),
         primitive=program_id,
@@ -88,6 +91,13 @@ def to_filter(wishes: JobWishes) -> JobFilter:
         after=after,
         before=before,
     )
+
+
+def _tags(name: str, tags: Sequence[str] | None) -> Sequence[str]:
+    # A text is a sequence too: of its letters, which no job carries.
+    if isinstance(tags, str):
+        raise TypeError(f"{name} is {tags!r}; give a list of strings")
+    return tags or ()
 
 
 def _stages(

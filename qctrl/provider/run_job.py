@@ -133,6 +133,8 @@ def submit_circuits(backend: Backend, circuits: Sequence[QuantumCircuit], option
     """Check, compile and submit circuits; the work of ``Backend.run``."""
     checked = checked_options(backend, options)
     for circuit in circuits:
+        if not isinstance(circuit, QuantumCircuit):  # pyright: ignore[reportUnnecessaryIsInstance] users give anything
+            raise TypeError(f"backend.run takes circuits, not {type(circuit).__name__}")
         if circuit.parameters:
             names = ", ".join(parameter.name for parameter in circuit.parameters)
             raise CompileError(

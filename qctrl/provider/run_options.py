@@ -62,6 +62,7 @@ def checked_options(backend: Backend, options: Mapping[str, Any]) -> RunOptions:
     Raises:
         AttributeError: An option is unknown.
         ConfigError: ``init_qubits`` is off.
+        TypeError: ``job_tags`` is no list of strings.
         ValueError: A value is not possible.
     """
     defaults: dict[str, Any] = dict(vars(backend.options))
@@ -81,17 +82,40 @@ def checked_options(backend: Backend, options: Mapping[str, Any]) -> RunOptions:
         or not 1 <= shots <= most
     ):
         raise ValueError(f"shots is {shots!r}; it must be a whole number in 1..{most}")
-    level, returned = int(merged["meas_level"]), str(getattr(merged["meas_return"], "value", merged["meas_return"]))
+    level, returned = merged["meas_level"], str(getattr(merged["meas_return"], "value", merged["meas_return"]))
     if level not in (MeasLevel.KERNELED, MeasLevel.CLASSIFIED):
-        raise ValueError(f"meas_level is {level}; it must be 1 (kerneled) or 2 (classified)")
+        raise ValueError(f"meas_level is {level!r}; it must be 1 (kerneled) or 2 (classified)")
     if returned not in ("single", _AVERAGED):
         raise ValueError(f"meas_return is {returned!r}; it must be 'single' or 'avg'")
     return RunOptions(
         shots=int(shots),
         memory=bool(merged["memory"]),
-        meas_level=level,
+        meas_level=int(level),
         meas_return=returned,
-        seed_simulator=merged["seed_simulator"],
-        rep_delay=merged["rep_delay"],
-        job_tags=list(merged["job_tags"] or ()),
+        seed_simulator=_seed(merged["seed_simulator"]),
+        rep_delay=_rep_delay(merged["rep_delay"]),
+        job_tags=_tags(merged["job_tags"]),
     )
+
+
+def _seed(seed: Any) -> int | None:
+    if seed is None:
+        return None
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        raise ValueError(f"seed_simulator is {seed!r}; it must be a whole number in 0..2**63 - 1, or None")
+    return int(seed)
+
+
+def _rep_delay(rep_delay_s: Any) -> float | None:
+    # Its range is the device's, and checked where the job is submitted.
+    if rep_delay_s is None:
+        return None
+    if not isinstance(rep_delay_s, int | float | np.integer | np.floating):
+        raise ValueError(f"rep_delay is {rep_delay_s!r}; it must be seconds, or None")
+    return float(rep_delay_s)
+
+
+def _tags(tags: Any) -> list[str]:
+    if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags or ()):
+        raise TypeError(f"job_tags is {tags!r}; give a list of strings")
+    return list(tags or ())

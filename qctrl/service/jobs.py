@@ -93,7 +93,8 @@ class LiveJob:
 
     def stage(self) -> Stage:
         """Return the stage; a final one means that the end is stored too."""
-        if self._ended.is_set():
+        # What has ended is stored at once: to say that a job runs which was cancelled before it began would be wrong.
+        if self._ended.is_set() or (self._execution.wait(0) and self._ended.wait(_POLL_S)):
             return self._stage
         return Stage.QUEUED if self._execution.status() == Stage.QUEUED.value else Stage.RUNNING
 

@@ -241,6 +241,8 @@ def test_jobs_are_found_page_by_page_and_by_every_filter(service, tmp_path):
         ({"program_id": "sample"}, ValueError, "it must be one of sampler, estimator, run"),
         ({"skip": -1}, ValueError, "neither can be negative"),
         ({"backend": "pair2"}, TypeError, "jobs has no filter 'backend'; did you mean 'backend_name'"),
+        ({"tags": "walk"}, TypeError, "tags is 'walk'; give a list of strings"),
+        ({"created_after": "yesterday"}, TypeError, "created_after is 'yesterday'; give a datetime"),
     ):
         with pytest.raises(error, match=message):
             service.jobs(**wishes)

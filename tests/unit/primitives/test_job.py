@@ -20,8 +20,10 @@ from qctrl.errors import (
     JobInterruptedError,
     JobNotFoundError,
 )
+from qctrl.execution import Execution
 from qctrl.primitives import EstimatorV2, SamplerV2, restore
 from qctrl.service import Jobs, JobStore, Stage, Submission
+from qctrl.service.jobs import LiveJob
 from tests.reference.ideal_backend import ideal_backend
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -84,6 +86,15 @@ def test_a_cancelled_job_says_so_in_every_process(backend, flipped):
         for _ in range(2):
             with pytest.raises(JobCancelledError):
                 found.result()
+
+
+def test_a_job_that_is_cancelled_while_it_waits_is_cancelled_at_once(tmp_path):
+    store = JobStore(tmp_path / "jobs.sqlite")
+    record = store.add(Submission(job_id="a", device="d", primitive="run", calibration_id="", spec=b""))
+    job = LiveJob(store, record, Execution("a", 1))
+    assert job.stage() is Stage.QUEUED
+    assert job.cancel()
+    assert job.stage() is store.get("a").stage is Stage.CANCELLED
 
 
 def test_another_process_can_cancel_a_job(backend, flipped):

@@ -113,7 +113,12 @@ def test_options_of_the_backend_and_of_the_call_reach_the_runner(backend, two_re
         ({"shots": 1.5}, ValueError, "shots is 1.5"),
         ({"shots": "many"}, ValueError, "shots is 'many'"),
         ({"meas_level": 0}, ValueError, "meas_level is 0"),
+        ({"meas_level": "x"}, ValueError, "meas_level is 'x'"),
         ({"meas_return": "all"}, ValueError, "meas_return is 'all'"),
+        ({"seed_simulator": 1.5}, ValueError, "seed_simulator is 1.5; it must be a whole number in 0"),
+        ({"seed_simulator": -1}, ValueError, "seed_simulator is -1"),
+        ({"rep_delay": "x"}, ValueError, "rep_delay is 'x'; it must be seconds"),
+        ({"job_tags": "abc"}, TypeError, "job_tags is 'abc'; give a list of strings"),
         ({"init_qubits": False}, ConfigError, "init_qubits=False is not possible"),
     ],
 )
@@ -121,6 +126,11 @@ def test_wrong_options_are_refused_before_there_is_a_job(backend, two_registers,
     with pytest.raises(error, match=message):
         backend.run(two_registers, **options)
     assert backend.jobs.store.list() == []
+
+
+def test_what_is_no_circuit_is_refused(backend):
+    with pytest.raises(TypeError, match="takes circuits, not int"):
+        backend.run([3])
 
 
 def test_unbound_parameters_are_named(backend):
