@@ -103,10 +103,9 @@ class Emulator:
             return  # a fork of the owner ends, and runs its exit handlers
         with self._closing:
             atexit.unregister(self.close)
-            for pipe in (self._child.stdin, self._child.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
+            if self._child.stdin is not None:
+                with contextlib.suppress(OSError):
+                    self._child.stdin.close()
             try:
                 self._child.wait(_STOP_DEADLINE_S)
             except subprocess.TimeoutExpired:
@@ -117,11 +116,16 @@ class Emulator:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _wait_until_ready(self) -> None:
-        until = time.monotonic() + _START_DEADLINE_S
-        said = b""
         stdout = self._child.stdout
         if stdout is None:
             raise InstrumentError("the emulator has no standard output", name=self.device, address=self.address)
+        # Closed where it is read: another thread may close the emulator meanwhile, and the child's end is seen here.
+        with stdout:
+            self.ready = self._ready_words(stdout)
+
+    def _ready_words(self, stdout: IO[bytes]) -> tuple[str, ...]:
+        until = time.monotonic() + _START_DEADLINE_S
+        said = b""
         while not said.endswith(b"\n"):
             readable, _, _ = select.select([stdout], [], [], max(0.0, until - time.monotonic()))
             piece = os.read(stdout.fileno(), 4096) if readable else b""
@@ -140,7 +144,7 @@ class Emulator:
                     address=self.address,
                 )
             said += piece
-        self.ready = tuple(said.decode().split()[1:])
+        return tuple(said.decode().split()[1:])
 
     def _tail(self) -> str:
         with self._closing:

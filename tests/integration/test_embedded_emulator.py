@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -78,6 +80,17 @@ def test_start_that_takes_too_long_is_a_timeout_and_ends_the_child(monkeypatch):
     with pytest.raises(InstrumentTimeoutError, match=r"was not ready within 0.01 s"):
         Emulator("pair2")
     assert set(psutil.Process().children()) <= before
+
+
+def test_it_may_be_closed_while_it_starts(monkeypatch):
+    closing = queue.Queue()
+    monkeypatch.setattr(embedded.atexit, "register", closing.put)
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(Emulator, "pair2")
+        closing.get(timeout=DEADLINE_S)()
+        error = started.exception(DEADLINE_S)
+    # It ends before it is ready, or just behind that.
+    assert error is None or isinstance(error, InstrumentError)
 
 
 def test_killed_child_is_told_at_once(emulator):
