@@ -62,7 +62,7 @@ def checked_options(backend: Backend, options: Mapping[str, Any]) -> RunOptions:
     Raises:
         AttributeError: An option is unknown.
         ConfigError: ``init_qubits`` is off.
-        TypeError: ``job_tags`` is no list of strings.
+        TypeError: ``job_tags`` is no list of strings, or ``rep_delay`` no number.
         ValueError: A value is not possible.
     """
     defaults: dict[str, Any] = dict(vars(backend.options))
@@ -111,7 +111,7 @@ def _rep_delay(rep_delay_s: Any) -> float | None:
     if rep_delay_s is None:
         return None
     if not isinstance(rep_delay_s, int | float | np.integer | np.floating):
-        raise ValueError(f"rep_delay is {rep_delay_s!r}; it must be seconds, or None")
+        raise TypeError(f"rep_delay is {rep_delay_s!r}; it must be seconds, or None")
     return float(rep_delay_s)
 
 

@@ -117,7 +117,7 @@ def test_options_of_the_backend_and_of_the_call_reach_the_runner(backend, two_re
         ({"meas_return": "all"}, ValueError, "meas_return is 'all'"),
         ({"seed_simulator": 1.5}, ValueError, "seed_simulator is 1.5; it must be a whole number in 0"),
         ({"seed_simulator": -1}, ValueError, "seed_simulator is -1"),
-        ({"rep_delay": "x"}, ValueError, "rep_delay is 'x'; it must be seconds"),
+        ({"rep_delay": "x"}, TypeError, "rep_delay is 'x'; it must be seconds"),
         ({"job_tags": "abc"}, TypeError, "job_tags is 'abc'; give a list of strings"),
         ({"init_qubits": False}, ConfigError, "init_qubits=False is not possible"),
     ],
