@@ -28,11 +28,13 @@ def service():
 
 
 def ansatz(backend, *, measured):
+    """Return the circuit, and what draws points for it: new ones at every call, as no round may know the last one's."""
     circuit = efficient_su2(QUBITS, reps=3)
     if measured:
         circuit.measure_all()
     isa = generate_preset_pass_manager(1, backend=backend, seed_transpiler=1).run(circuit)
-    return isa, np.random.default_rng(1).uniform(0, 2 * np.pi, (POINTS, isa.num_parameters))
+    rng = np.random.default_rng(1)
+    return isa, lambda: rng.uniform(0, 2 * np.pi, (POINTS, isa.num_parameters))
 
 
 def aer(backend, *, noisy):
@@ -57,12 +59,11 @@ def compare(benchmark, ours, theirs, what):
 def test_many_pubs(benchmark, service, levels):
     backend = service.backend("chain5", seed=1, levels=levels)
     isa, values = ansatz(backend, measured=True)
-    pubs = [(isa, row) for row in values]
     sampler, peer = SamplerV2(backend), BackendSamplerV2(backend=aer(backend, noisy=True))
     compare(
         benchmark,
-        lambda: sampler.run(pubs, shots=SHOTS).result(),
-        lambda: peer.run(pubs, shots=SHOTS).result(),
+        lambda: sampler.run([(isa, row) for row in values()], shots=SHOTS).result(),
+        lambda: peer.run([(isa, row) for row in values()], shots=SHOTS).result(),
         f"{POINTS} pubs of {SHOTS} shots, levels={levels}",
     )
 
@@ -74,8 +75,8 @@ def test_one_pub_of_many_points(benchmark, service, levels):
     sampler, peer = SamplerV2(backend), BackendSamplerV2(backend=aer(backend, noisy=True))
     compare(
         benchmark,
-        lambda: sampler.run([(isa, values)], shots=SHOTS).result(),
-        lambda: peer.run([(isa, values)], shots=SHOTS).result(),
+        lambda: sampler.run([(isa, values())], shots=SHOTS).result(),
+        lambda: peer.run([(isa, values())], shots=SHOTS).result(),
         f"1 pub of {POINTS} points, levels={levels}",
     )
 
@@ -96,11 +97,10 @@ def test_many_observables(benchmark, service, levels):
     backend = service.backend("chain5", seed=1, levels=levels)
     isa, values = ansatz(backend, measured=False)
     wanted = [[each.apply_layout(isa.layout)] for each in observables()]
-    pub = (isa, wanted, values)
     estimator, peer = EstimatorV2(backend), BackendEstimatorV2(backend=aer(backend, noisy=False))
     compare(
         benchmark,
-        lambda: estimator.run([pub], precision=PRECISION).result(),
-        lambda: peer.run([pub], precision=PRECISION).result(),
+        lambda: estimator.run([(isa, wanted, values())], precision=PRECISION).result(),
+        lambda: peer.run([(isa, wanted, values())], precision=PRECISION).result(),
         f"{OBSERVABLES} observables at {POINTS} points, levels={levels}",
     )

@@ -57,13 +57,16 @@ class Renderer:
         program: A verified program.
         setup: The Setup it was made for.
         wires: What the samples pass on their way to the chip; ideal wires unless given.
+
+    Attributes:
+        shapes: What the program plays on drives.
     """
 
     def __init__(self, program: Program, setup: Setup, wires: Wires | None = None) -> None:
         self._program = program
         self._wires = wires
         self._player = Player(program, setup)
-        self._shapes = Shapes(program, setup)
+        self.shapes = Shapes(program, setup)
         self._words = b""
         self._known: OrderedDict[tuple[int, int, int, bytes], Rendered] = OrderedDict()
         self._bytes = 0
@@ -72,7 +75,7 @@ class Renderer:
         """Take the words of a binding, shape ``(n_slots,)``; None for a program without open slots."""
         if words is not None and words.tobytes() != self._words:
             self._player.bind(words)
-            self._shapes.bind(words)
+            self.shapes.bind(words)
             self._words = words.tobytes()
             self._known.clear()
             self._bytes = 0
@@ -92,7 +95,7 @@ class Renderer:
         def make() -> Rendered:
             lines = self._player.play_block(block, start_ticks)
             captures = tuple(self._capture(window) for window in self._player.captures)
-            return self._rendered(lines, start_ticks, before, (captures, self._shapes.plays(block)))
+            return self._rendered(lines, start_ticks, before, (captures, self.shapes.plays(block, start_ticks)))
 
         return self._remembered((block, 0, start_ticks, before.content), before, make)
 

@@ -22,6 +22,8 @@ from qctrl.errors import ConfigError, InstrumentError, ProtocolError, ResourceEr
 from qctrl.protocol import EventOp, Program, Run, Setup, SimOptions
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from firmware_sim.physics.branches import Branch
     from firmware_sim.physics.cache import OperatorCache
     from firmware_sim.physics.engine import Engine
@@ -34,6 +36,8 @@ _BATCH_BYTES: Final = 64 << 20
 _SAMPLE_COPIES: Final = 3
 """What the DACs put out, what reaches the chip, and what is computed from it."""
 _MAX_BATCH_SHOTS: Final = 1 << 20
+_SIDE_BY_SIDE: Final = 16
+"""Bindings that are played side by side, between two signs of life."""
 _ROUNDING: Final = 1e-9
 _SEED_BITS: Final = 53
 """So that a seed survives every JSON reader."""
@@ -95,17 +99,17 @@ class EmulatedRig:
     def play(self, loaded: Loaded, active: ActiveRun) -> None:
         """Play a run; see ``Rig``."""
         from firmware_sim.physics.forecast import forecast, refuse_slow
-        from firmware_sim.physics.random import stream_key
+        from firmware_sim.physics.random import Draws, stream_key
         from firmware_sim.sequencer import Sequencer
+        from firmware_sim.sweep import sweep_of
 
         run, began = active.run, time.perf_counter()
         sim = run.sim or SimOptions()
         if sim.seed is None:
             sim = msgspec.structs.replace(sim, seed=secrets.randbits(_SEED_BITS))
         engine = self._engine(loaded.setup, sim, _clock(loaded, run, sim))
-        sequencer = Sequencer(
-            loaded.program, loaded.setup, engine, run.iteration_limit, active.step, self._renderer(loaded)
-        )
+        renderer = self._renderer(loaded)
+        sequencer = Sequencer(loaded.program, loaded.setup, engine, run.iteration_limit, active.step, renderer)
 
         def statistics() -> dict[str, Any]:
             return {
@@ -119,10 +123,11 @@ class EmulatedRig:
 
         blocks = ResultBlocks(active, statistics)
         samples = _trace_samples(loaded.program, loaded.setup) if "trace" in run.capture_mode else 0
-        captures = (len(loaded.program.captures), samples)
+        n_captures = len(loaded.program.captures)
+        captures = (0 if run.capture_mode == "bits" else n_captures, samples)
         choice, job = engine.prepare(loaded.program, sim.pub_shots or run.n_shots)
         job = replace(job, shots=run.n_shots, branches=min(job.branches, run.n_shots))
-        expected = forecast(job, choice, bindings=run.n_bindings, captures=len(loaded.program.captures))
+        expected = forecast(job, choice, bindings=run.n_bindings, captures=n_captures)
         refuse_slow(expected, sim.time_limit_s)
         batch = max(
             1,
@@ -131,13 +136,33 @@ class EmulatedRig:
             ),
         )
         end = run.first_shot + run.n_shots
-        for binding, pub_index, number in _origins(run, sim):
-            key = stream_key(sim.seed or 0, pub_index, bytes.fromhex(loaded.program_hash))
+        shots = np.arange(run.first_shot, end, dtype=np.uint64)
+        origins = [
+            (binding, number, stream_key(sim.seed or 0, pub_index, bytes.fromhex(loaded.program_hash)))
+            for binding, pub_index, number in _origins(run, sim)
+        ]
+
+        def play_alone(binding: int, number: int, key: NDArray[np.uint64]) -> None:
             sequencer.bind(None if loaded.patch is None else loaded.patch.words[binding])
-            for first in range(run.first_shot, end, batch):
-                shots = np.arange(first, min(first + batch, end), dtype=np.uint64)
-                begun = engine.begin(shots, number, key, loaded.program.n_clbits, captures)
-                blocks.add(binding, first, _outcome(sequencer.run(begun), shots, run))
+            for first in range(0, run.n_shots, batch):
+                some = shots[first : first + batch]
+                begun = engine.begin(some, number, key, loaded.program.n_clbits, captures)
+                blocks.add(binding, run.first_shot + first, _outcome(sequencer.run(begun), some, run))
+
+        play_alone(*origins[0])
+        alike = run.capture_mode == "bits" and run.n_shots <= batch
+        sweep = sweep_of(engine.tape, renderer.shapes, loaded) if alike else None
+        if sweep is None:
+            for origin in origins[1:]:
+                play_alone(*origin)
+        else:
+            for begin in range(1, run.n_bindings, _SIDE_BY_SIDE):
+                active.step()
+                some = origins[begin : begin + _SIDE_BY_SIDE]
+                draws = [Draws(key, number, shots) for _, number, key in some]
+                played = sweep.play(draws, [binding for binding, _, _ in some], loaded.program.n_clbits)
+                for (binding, _, _), outcome in zip(some, played, strict=True):
+                    blocks.add(binding, run.first_shot, outcome)
         blocks.flush()
 
     def debug(

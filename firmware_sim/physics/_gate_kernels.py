@@ -20,6 +20,10 @@ CHUNK: Final = 64
 """Columns that a gate takes at once, so that its rows stay in the first cache."""
 MOST: Final = 81
 """Largest dimension of a gate."""
+MOST_HARMONICS: Final = 64
+"""Of a gate with two drives."""
+_MOST_STEPS: Final = 2
+"""Most levels between a row and a column, by qubit."""
 
 
 @njit(**JIT)
@@ -42,6 +46,8 @@ def dress(
         value_imag: Imaginary parts, written.
     """
     n_qubits, harmonics, places, table, step_places, steps, drives = templates
+    waves = np.empty(MOST_HARMONICS, dtype=np.complex128)
+    turns = np.ones((4, 2 * _MOST_STEPS + 1), dtype=np.complex128)
     for g in range(which.shape[0]):
         t = which[g]
         k = n_qubits[t]
@@ -50,19 +56,21 @@ def dress(
         count = first[g + 1] - begin
         place = places[t]
         delta = angles[g, drives[2 * t + 1]] - angles[g, drives[2 * t]]
+        for m in range(1, n_harmonics):
+            order = m if 2 * m < n_harmonics else m - n_harmonics
+            waves[m] = np.cos(order * delta) + 1j * np.sin(order * delta)
         turned = False
         for q in range(k):
             turned = turned or angles[g, q] != 0.0
+            for step in range(-_MOST_STEPS, _MOST_STEPS + 1):
+                turns[q, step + _MOST_STEPS] = np.cos(step * angles[g, q]) - 1j * np.sin(step * angles[g, q])
         for e in range(count):
             value = table[place + e]
             for m in range(1, n_harmonics):
-                order = m if 2 * m < n_harmonics else m - n_harmonics
-                value += table[place + m * count + e] * (np.cos(order * delta) + 1j * np.sin(order * delta))
+                value += table[place + m * count + e] * waves[m]
             if turned:
-                angle = 0.0
                 for q in range(k):
-                    angle -= angles[g, q] * steps[step_places[t] + e * k + q]
-                value *= np.cos(angle) + 1j * np.sin(angle)
+                    value *= turns[q, steps[step_places[t] + e * k + q] + _MOST_STEPS]
             value_real[begin + e] = value.real
             value_imag[begin + e] = value.imag
 

@@ -82,11 +82,17 @@ def uniform(word: np.uint64) -> float:
 
 
 @njit(**JIT)
-def normal(words: Words) -> complex:
-    """Return two independent standard normals from the last two of four words (Box-Muller)."""
-    radius = np.sqrt(-2.0 * np.log(1.0 - uniform(words[2])))
-    angle = 2.0 * np.pi * uniform(words[3])
+def normal_of(first: np.uint64, second: np.uint64) -> complex:
+    """Return two independent standard normals from two words (Box-Muller)."""
+    radius = np.sqrt(-2.0 * np.log(1.0 - uniform(first)))
+    angle = 2.0 * np.pi * uniform(second)
     return radius * np.cos(angle) + 1j * radius * np.sin(angle)
+
+
+@njit(**JIT)
+def normal(words: Words) -> complex:
+    """Return two independent standard normals from the last two of four words."""
+    return normal_of(words[2], words[3])
 
 
 @njit(**JIT)
@@ -120,6 +126,59 @@ def draw_outcomes(header: Header, shots: Words, cumulative: Reals, outcomes: Int
 
 
 @njit(**JIT)
+def draw_jumps(
+    header: tuple[Words, Words], random: tuple[Words, Words], hazards: tuple[Reals, Reals, Reals], level: int,
+    times: Integers, after: Bytes,
+) -> None:  # fmt: skip
+    """Write when one qubit of one shot changes its level inside its window, and to which level.
+
+    Args:
+        header: Counter of the qubit's draw block, whose last word may be changed, and key.
+        random: The four words of that counter, and four for more.
+        hazards: As of :func:`draw_windows`, of one qubit; and the chance of no jump at all, by level.
+        level: At the start.
+        times: Sample of each jump, written.
+        after: Level after it, written.
+    """
+    counter, key = header
+    words, more = random
+    expected, up_share, never = hazards
+    end = expected.shape[1] - 1
+    for jump in range(times.shape[0]):
+        times[jump] = end
+        after[jump] = level
+    # A logarithm only for those who jump, or almost.
+    if expected[level, end] <= 0.0 or 1.0 - uniform(words[0]) < (1.0 - 1e-12) * never[level]:
+        return
+    begin = 0
+    for jump in range(times.shape[0]):
+        word = more[3] if jump == _LAST_JUMP else words[jump]
+        wanted = expected[level, begin] - np.log(1.0 - uniform(word))
+        if wanted >= expected[level, end]:
+            return
+        if jump == 0:
+            # Words 2 and 3 of the first counter belong to the noise of the same draw block.
+            counter[3] = _JUMP_STREAM
+            philox(counter, key, more)
+        low = begin
+        high = end - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if expected[level, middle] <= wanted:
+                low = middle
+            else:
+                high = middle - 1
+        if uniform(more[jump]) < up_share[level]:
+            level += 1
+        else:
+            level -= 1
+        begin = low
+        times[jump] = low
+        for later in range(jump, times.shape[0]):
+            after[later] = level
+
+
+@njit(**JIT)
 def draw_windows(
     header: Header, shots: Words, hazards: Hazards, levels: Bytes, jumps: Jumps, normals: Complexes
 ) -> None:
@@ -138,8 +197,7 @@ def draw_windows(
     key, binding, block = header
     expected, up_share = hazards
     times, after = jumps
-    end = expected.shape[2] - 1
-    never = np.exp(-expected[:, :, end])
+    never = np.exp(-expected[:, :, -1])
     counter = np.zeros(4, dtype=np.uint64)
     words = np.empty(4, dtype=np.uint64)
     more = np.empty(4, dtype=np.uint64)
@@ -147,43 +205,12 @@ def draw_windows(
     for shot in range(shots.shape[0]):
         counter[2] = shots[shot]
         for q in range(expected.shape[0]):
-            level = levels[shot, q]
-            for jump in range(times.shape[2]):
-                times[shot, q, jump] = end
-                after[shot, q, jump] = level
             counter[0] = block + _U64(q)
             counter[3] = _U64(0)
             philox(counter, key, words)
             normals[shot, q] = normal(words)
-            # A logarithm only for those who jump, or almost.
-            if expected[q, level, end] <= 0.0 or 1.0 - uniform(words[0]) < (1.0 - 1e-12) * never[q, level]:
-                continue
-            begin = 0
-            for jump in range(times.shape[2]):
-                word = more[3] if jump == _LAST_JUMP else words[jump]
-                wanted = expected[q, level, begin] - np.log(1.0 - uniform(word))
-                if wanted >= expected[q, level, end]:
-                    break
-                if jump == 0:
-                    # Words 2 and 3 of the first counter belong to the noise of the same draw block.
-                    counter[3] = _JUMP_STREAM
-                    philox(counter, key, more)
-                low = begin
-                high = end - 1
-                while low < high:
-                    middle = (low + high + 1) // 2
-                    if expected[q, level, middle] <= wanted:
-                        low = middle
-                    else:
-                        high = middle - 1
-                if uniform(more[jump]) < up_share[q, level]:
-                    level += 1
-                else:
-                    level -= 1
-                begin = low
-                times[shot, q, jump] = low
-                for later in range(jump, times.shape[2]):
-                    after[shot, q, later] = level
+            rates = (expected[q], up_share[q], never[q])
+            draw_jumps((counter, key), (words, more), rates, levels[shot, q], times[shot, q], after[shot, q])
 
 
 @njit(**JIT)

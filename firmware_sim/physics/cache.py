@@ -57,6 +57,13 @@ class OperatorCache:
             self._bytes -= _size(self._entries.popitem(last=False)[1])
         return made
 
+    def peek(self, key: Hashable) -> object:
+        """Return the entry of ``key``, None if there is none."""
+        found = self._entries.get(key)
+        if found is not None:
+            self._entries.move_to_end(key)
+        return found
+
 
 def content_key(*parts: bytes | str | int | float | bool | tuple[int, ...] | NDArray[Any]) -> bytes:
     """Return a hash of the parts, their types and their shapes."""

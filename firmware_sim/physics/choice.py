@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 Mode = Literal["density matrix", "ket", "tree"]
 
-MOST_DENSE = {"density matrix": {2: 1, 3: 5, 4: 4}, "ket": {2: 1, 3: 8, 4: 6}}
+MOST_DENSE = {"density matrix": {2: 7, 3: 5, 4: 4}, "ket": {2: 1, 3: 8, 4: 6}}
 """Most qubits of a dense state, by levels: beyond, one gate takes longer than a whole tree.
 
-A dense state is moved by operators of its own levels, and a gate between qubits passes through level 2; those of a tree
-have three levels and are cut to two afterwards.
+A ket of two levels is moved by operators of two, and a gate between qubits passes through level 2; those of a tree,
+and of a density matrix of two levels, have three levels and are cut to two afterwards.
 """
 _STEP = 2e4
 """Multiplications that take as long as NumPy takes to begin one."""
@@ -28,6 +28,10 @@ _TREE_LEVELS = 3
 """Most levels of the pure states of a tree."""
 _LEAST_SHOTS = 32
 """Shots that ``auto`` wants to hold at once before it settles for two levels."""
+PLAYED_AS_TREES = 2
+"""Levels of a density matrix that goes through the tables of a tree."""
+_JUMPING = 3.0
+"""Time of a history, with its jumps, over that of a column of a density matrix, which has none."""
 _KINDS = 4
 """Jumps that a qubit may make in a segment."""
 
@@ -74,11 +78,7 @@ def choose(job: Job, options: SimOptions) -> Choice:
     mode = dense if options.mode == "auto" else options.mode
     if mode not in ("tree", dense):
         raise ResourceError(f"mode {mode!r} does not go with noise={options.noise}; leave the mode to the emulator")
-    if (
-        options.mode == "auto"
-        and levels <= _TREE_LEVELS
-        and dense_cost(job, levels, mixed=options.noise) > _TREE + tree_cost(job, levels)
-    ):
+    if options.mode == "auto" and levels <= _TREE_LEVELS and _dense_saves_nothing(job, levels, mixed=options.noise):
         mode = "tree"
     most = MOST_DENSE[dense][levels]
     if mode == "tree" or job.n_qubits > most:
@@ -95,6 +95,18 @@ def choose(job: Job, options: SimOptions) -> Choice:
             )
         return Choice("tree", levels, _batch(job, levels, limit), limit)
     return Choice(mode, levels, 1 << 30, limit)
+
+
+def _dense_saves_nothing(job: Job, levels: int, *, mixed: bool) -> bool:
+    if mixed and levels == PLAYED_AS_TREES:
+        # Outcomes that something follows would each need a state of their own.
+        return job.readings > 0 or mixed_cost(job) > tree_cost(job, levels)
+    return dense_cost(job, levels, mixed=mixed) > _TREE + tree_cost(job, levels)
+
+
+def mixed_cost(job: Job) -> float:
+    """Return the multiplications of a density matrix of two levels: a tree's gates, from both sides."""
+    return tree_cost(job, PLAYED_AS_TREES) / columns(job) * 2 * 2.0**job.n_qubits / _JUMPING
 
 
 def dense_cost(job: Job, levels: int, *, mixed: bool) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from firmware_sim.physics.blocks import Block
 from firmware_sim.physics.branches import Branch, join
 from firmware_sim.physics.cache import OperatorCache
-from firmware_sim.physics.choice import MOST_DENSE, Choice, Job, choose, dense_choice
+from firmware_sim.physics.choice import MOST_DENSE, PLAYED_AS_TREES, Choice, Job, choose, dense_choice
 from firmware_sim.physics.columns import Columns, ground_columns
 from firmware_sim.physics.cutting import Cutter
 from firmware_sim.physics.dephasing import dephased
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from firmware_sim.config import Truth
+    from firmware_sim.physics.tape import Tape
     from firmware_sim.physics.tree_player import TreePlayer
     from firmware_sim.shapes import Plays
     from qctrl.protocol import Program, Setup, SimOptions
@@ -105,7 +106,9 @@ class Engine:
         self._windows = Windows(self._readout, self._measurement, self._tally, self._chain.sample_ticks, choice.levels)
         self._photons = Photons(self._chip, self._setup, self._cache, choice.levels, self._chain.sample_ticks)
         self._tree: TreePlayer | None = None
-        if choice.mode == "tree":
+        self.tape: Tape | None = None
+        """The block that was played last, if all shots went through it as one and nothing was before or follows."""
+        if choice.mode == "tree" or (choice.mode == "density matrix" and choice.levels == PLAYED_AS_TREES):
             # Its kernels are loaded only where they are needed.
             from firmware_sim.physics.tree_player import TreePlayer
 
@@ -143,15 +146,15 @@ class Engine:
             binding: Absolute binding index.
             key: Random key, as of :func:`random.stream_key`.
             n_clbits: Classical bits.
-            captures: Number of captures of the program, and samples to keep of each raw trace (0 for no traces).
+            captures: Integrated values to keep, of all captures or of none, and samples of each raw trace (0 for none).
         """
         n_captures, trace_samples = captures
         shape = (len(shots), n_captures, trace_samples)
         draws = Draws(key, binding, np.ascontiguousarray(shots, dtype=np.uint64))
-        if self._tree is None:
-            state = ground(self.choice.levels, mixed=self._options.noise)
-        else:
+        if self.choice.mode == "tree":
             state = ground_columns(self.choice.levels, draws)
+        else:
+            state = ground(self.choice.levels, mixed=self._options.noise)
         if self.choice.levels == 2:
             self._tally.measured += len(shots)
         whole = Branch(
@@ -193,6 +196,9 @@ class Engine:
         """
         readout_ends = {end for branch in branches for _, end in branch.in_readout}
         block = self._block(lines, start_ticks, captures, plays, readout_ends)
+        self.tape = None
+        if self._tree is not None:
+            self._tree.parts.clear()
         deferred = self._windows.deferrable(block) if final else frozenset[int]()
         # Once the last qubit is measured and nothing follows, what the block still does is seen by nobody.
         done = bool(deferred) and len(deferred) == len(block.starts)
@@ -207,6 +213,8 @@ class Engine:
             current = self._windows.measure(current, block, stretch[0].first, deferred, resting=ringing is not None)
             current = self._evolve(current, block, stretch, deferred, ringing)
         current = self._enter(current, block.touched)
+        if done and start_ticks == 0:
+            self.tape = self._recorded(block, current, deferred)
         if final:
             current = self._windows.measure_deferred(current, block, deferred)
         self._tally.most_branches = max(self._tally.most_branches, len(current))
@@ -333,7 +341,7 @@ class Engine:
             if ringing is not None:
                 branch, felt = ringing.follow(branch, block, stretch, quiet)  # noqa: PLW2901 (with its fields)
             state, key = branch.state, (branch.state.qubits, quiet)
-            if isinstance(state, Columns) and self._tree is not None and reading is not None:
+            if self._tree is not None and reading is not None:
                 plan = self._tree.plan(reading, stretch, *key)
                 self._refuse_unsafe()
                 turns = [self._half_turns(branch, block, segment) for segment in stretch]
@@ -346,6 +354,23 @@ class Engine:
                     state = replace(state, data=dephased(state, blur))
             result.append(replace(branch, state=state))
         return result
+
+    def _recorded(self, block: Block, branches: list[Branch], deferred: frozenset[int]) -> Tape | None:
+        """Return a block that was played from the start of a shot to the end, if that was all phases decide."""
+        if self._tree is None or len(branches) != 1 or not isinstance(branches[0].state, State):
+            return None
+        reading, parts = self._tree.read(block.lines, block.start_ticks, block.plays), list(self._tree.parts)
+        talk = self._reach is None
+        if talk or not self._slow.silent or not reading.is_told or any(part.is_rigid for part in parts):
+            return None
+        last = [capture for capture in block.captures if self._readout.qubit_of(capture) in deferred]
+        found = self._measurement.windows(last, block.lines, block.start_ticks)
+        if found is None:
+            return None
+        from firmware_sim.physics.tape import Tape
+
+        qubits, windows = found
+        return Tape(parts, reading, branches[0].state.qubits, qubits, windows, self._cache, self._tally)
 
     def _half_turns(self, branch: Branch, block: Block, segment: Segment) -> NDArray[np.float64] | None:
         """Return half the angle by which slow noise turns each qubit of the state in a segment; None if there is none.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from firmware_sim.physics.choice import Job, Mode, columns, dense_cost, tree_cost
+from firmware_sim.physics.choice import PLAYED_AS_TREES, Job, Mode, columns, dense_cost, mixed_cost, tree_cost
 from qctrl.errors import ResourceError
 
 if TYPE_CHECKING:
@@ -44,11 +44,18 @@ def forecast(job: Job, choice: Choice, *, bindings: int = 1, captures: int = 0) 
     # Readings come one after the other, and each tells shots apart from there on.
     histories = sum(min(float(job.shots), first * 2.0 ** min(k, 99)) for k in range(job.readings + 1))
     histories /= job.readings + 1
-    alone = replace(job, records=0)
-    mixed = choice.mode == "density matrix"
-    each = tree_cost(job, choice.levels) / columns(job) if tree else dense_cost(alone, choice.levels, mixed=mixed)
-    seconds = each * histories / _PER_SECOND[choice.mode] + job.shots * captures * _BIT_S
+    seconds = _each_s(job, choice) * histories + job.shots * captures * _BIT_S
     return Forecast(seconds * bindings, choice.mode, choice.levels, job.n_qubits, job.n_segments, histories)
+
+
+def _each_s(job: Job, choice: Choice) -> float:
+    """Return what one state takes."""
+    if choice.mode == "tree":
+        return tree_cost(job, choice.levels) / columns(job) / _PER_SECOND["tree"]
+    if choice.mode == "density matrix" and choice.levels == PLAYED_AS_TREES:
+        return mixed_cost(job) / _PER_SECOND["tree"]
+    alone = replace(job, records=0)
+    return dense_cost(alone, choice.levels, mixed=choice.mode == "density matrix") / _PER_SECOND[choice.mode]
 
 
 def refuse_slow(found: Forecast, limit_s: float | None) -> None:

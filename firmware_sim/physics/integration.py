@@ -47,7 +47,7 @@ def integrate(tables: Tables, draws: Draws, block: int, levels: NDArray[np.uint8
         hazards: Expected jumps of each measured qubit, see :meth:`Readout.hazards`; None switches every random
             process of the window off, its noise included.
     """
-    if tables.adc_bits is not None and _felt(tables):
+    if is_felt(tables):
         return integrate_with_traces(tables, draws, block, levels, hazards)
     return _values(tables, draws, block, levels, hazards)[0]
 
@@ -70,7 +70,7 @@ def integrate_with_traces(
     missing = shots.iq - (noiseless + noise) @ c.T
     correction = np.linalg.solve(positive(c @ c.conj().T), missing.T).T @ c.conj()
     traces = noiseless + noise + correction
-    if tables.adc_bits is None or not _felt(tables):
+    if tables.adc_bits is None or not is_felt(tables):
         return Shots(shots.iq, shots.end_levels, traces.astype(np.complex64))
     codes, clipped = digitise(traces, tables.adc_bits)
     return Shots((codes @ c.T).astype(np.complex64), shots.end_levels, codes.astype(np.complex64), clipped)
@@ -84,12 +84,14 @@ def digitise(samples: NDArray[np.complex128], bits: int) -> tuple[NDArray[np.com
     return (np.clip(i, -top, top) + 1j * np.clip(q, -top, top)) / top, clipped
 
 
-def _felt(tables: Tables) -> bool:
+def is_felt(tables: Tables) -> bool:
     """Return whether a converter does more than round far below the noise and far from its limits."""
+    if tables.adc_bits is None:
+        return False
     fields = np.abs(tables.fields[:, :, :-1]).max(axis=1, initial=0.0)
     highest = np.abs(tables.background) + np.abs(tables.scales) @ fields
     reach = float(highest.max(initial=0.0)) + _DEVIATIONS * tables.noise_deviation
-    step = 2.0 ** (1 - (tables.adc_bits or 1))
+    step = 2.0 ** (1 - tables.adc_bits)
     return reach > 1 or step > _FINE * tables.noise_deviation
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from firmware_sim.physics.bits import BitWindow, bit_window
 from firmware_sim.physics.columns import Columns
-from firmware_sim.physics.integration import integrate, integrate_with_traces
+from firmware_sim.physics.integration import integrate, integrate_with_traces, is_felt
 from firmware_sim.physics.states import project
+from firmware_sim.physics.tape import Window
 from qctrl.signal import discriminate
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from firmware_sim.physics.branches import Branch
     from firmware_sim.physics.device import Chip
-    from firmware_sim.physics.readout import Capture, Readout
+    from firmware_sim.physics.readout import Capture, Readout, Tables
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +83,8 @@ class Measurement:
     ) -> NDArray[np.uint8]:
         """Write what captures of one window give, and return the levels that it leaves, shape ``(n_shots, n)``.
 
+        A branch without room for integrated values or traces is given bits alone.
+
         Args:
             branch: The shots.
             group: The captures.
@@ -89,8 +93,16 @@ class Measurement:
         """
         lines, start_ticks, block = where
         tables = self._readout.tables(group, lines, start_ticks, branch.left)
-        hazards = self._readout.hazards(tables) if self._noisy else None
         levels = np.ascontiguousarray(levels)
+        if not branch.iq.shape[1] and branch.traces is None:
+            window = self.window(group, tables)
+            if window is not None:
+                draws = branch.draws
+                header = (draws.key[None], np.array([draws.binding], dtype=np.uint64), block)
+                bits, end_levels = window.draw(header, draws.shots, levels[None])
+                branch.bits[:, [capture.clbit for capture in group]] = bits[0]
+                return end_levels[0]
+        hazards = self._readout.hazards(tables) if self._noisy else None
         read = integrate if branch.traces is None else integrate_with_traces
         shots = read(tables, branch.draws, block, levels, hazards)
         self.clipped += shots.clipped
@@ -103,6 +115,31 @@ class Measurement:
                 kept = min(branch.traces.shape[2], tables.n_samples)
                 branch.traces[:, capture.index, :kept] = shots.traces[:, :kept]
         return shots.end_levels
+
+    def windows(
+        self, captures: Sequence[Capture], lines: Sequence[NDArray[Any]], start_ticks: int
+    ) -> tuple[tuple[int, ...], list[Window]] | None:
+        """Return the measured qubits and the windows of captures into empty resonators, in the order of their draws.
+
+        None if they need integrated values; arguments as of :meth:`measure`.
+        """
+        groups = self._readout.groups(captures)
+        found = [self.window(group, self._readout.tables(group, lines, start_ticks)) for group in groups]
+        windows = [
+            Window(bits, [capture.clbit for capture in group])
+            for bits, group in zip(found, groups, strict=True)
+            if bits is not None
+        ]
+        qubits = tuple(self._readout.qubit_of(capture) for group in groups for capture in group)
+        return (qubits, windows) if len(windows) == len(groups) else None
+
+    def window(self, group: tuple[Capture, ...], tables: Tables) -> BitWindow | None:
+        """Return what draws the bits of a window alone; None if they need its integrated values."""
+        if not self._noisy or is_felt(tables):
+            return None
+        parts = [part for capture in group for part in (capture.coef.tobytes(), capture.n_classes)]
+        key = ("bits", tables.key, tables.step_s, *parts)
+        return self._readout.cache.get(key, lambda: bit_window(group, tables, self._readout.hazards(tables)))
 
 
 def collapse(found: Found, *, resting: bool = False) -> list[Branch]:

@@ -129,3 +129,31 @@ class Draws:
 
     def _header(self, block: int) -> tuple[NDArray[np.uint64], np.uint64, np.uint64]:
         return self.key, np.uint64(self.binding), np.uint64(block)
+
+
+def header_of(draws: Sequence[Draws]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return the keys, shape ``(n, 2)``, and the numbers of some bindings, shape ``(n,)``."""
+    return np.array([each.key for each in draws]), np.array([each.binding for each in draws], dtype=np.uint64)
+
+
+def levels_of(
+    header: tuple[NDArray[np.uint64], NDArray[np.uint64]], shots: NDArray[np.uint64], probabilities: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    """Return the levels that each shot of some bindings finds, shape ``(n_bindings, n_shots, n_qubits)``.
+
+    Takes the first draw block of a shot; the same draws as of ``Draws.outcomes``.
+
+    Args:
+        header: See :func:`header_of`.
+        shots: Absolute shot indices, shape ``(n_shots,)``.
+        probabilities: Of the levels of each qubit, normalised here, shape ``(n_bindings, levels, levels, ..)``.
+    """
+    from firmware_sim.physics import _bit_kernels
+
+    shape = probabilities.shape[1:]
+    cumulative = np.cumsum(probabilities.reshape(len(probabilities), -1), axis=1)
+    cumulative /= cumulative[:, -1:]
+    digits = np.indices(shape).reshape(len(shape), -1).T.astype(np.uint8, order="C")
+    levels = np.empty((len(probabilities), len(shots), len(shape)), dtype=np.uint8)
+    _bit_kernels.draw_levels((*header, np.uint64(0)), shots, cumulative, digits, levels)
+    return levels

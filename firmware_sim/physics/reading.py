@@ -37,12 +37,15 @@ _ROUNDING_STEPS = 2.0
 class _Shape:
     """Where on a drive line known shapes play."""
 
+    events: NDArray[np.int64]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     digests: list[bytes]
     samples: list[NDArray[np.complex128]]
     phases: NDArray[np.float64]
     known: NDArray[np.bool_]
+    told: NDArray[np.bool_]
+    """Whether the phase is the one that the program's words say."""
 
 
 class Reading:
@@ -81,8 +84,29 @@ class Reading:
         self._shapes = {line: shape for line, shape in shapes.items() if shape is not None}
         # Play -1, which is none, has phase 0.
         self._phases = np.concatenate([*(shape.phases for shape in self._shapes.values()), [0.0]])
+        self.events = np.concatenate([np.empty(0, np.int64), *(shape.events for shape in self._shapes.values())])
+        """Of the program, of each known play."""
         ends = accumulate([len(shape.phases) for shape in self._shapes.values()], initial=0)
         self._first_play = dict(zip(self._shapes, ends, strict=False))
+
+    @property
+    def is_told(self) -> bool:
+        """Return whether drives do nothing but known plays, at the phases that the program's words say."""
+        for line, port in enumerate(self.ports[: self.n_qubits]):
+            moves, shape = self._moves(port) if port is not None else np.zeros(1, np.int64), self._shapes.get(line)
+            if shape is not None:
+                if not bool((shape.known & shape.told).all()):
+                    return False
+                moves = moves[-1:] - (moves[shape.ends] - moves[shape.starts]).sum()
+            if moves[-1]:
+                return False
+        return True
+
+    @property
+    def loudest(self) -> float:
+        """Return the largest magnitude of a sample of a known play."""
+        samples = [samples for shape in self._shapes.values() for samples in shape.samples]
+        return max((float(np.abs(each).max(initial=0.0)) for each in samples), default=0.0)
 
     @cached_property
     def content(self) -> bytes:
@@ -105,15 +129,8 @@ class Reading:
         return digest.digest()
 
     def angles(self, sources: NDArray[np.int64], leads: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the phases of all drives, and 0 behind them, shape ``(n_segments, n + 1)``.
-
-        Args:
-            sources: Play of each drive in each segment, -1 for none, shape ``(n_segments, n)``.
-            leads: Phase of each LO, same shape.
-        """
-        angles = np.zeros((len(sources), self.n_qubits + 1))
-        angles[:, :-1] = self._phases[sources] + leads
-        return angles
+        """Return the phases of all drives, see :func:`drive_angles`."""
+        return drive_angles(self._phases, sources, leads)
 
     def moves(self, spans: NDArray[np.int64]) -> bytes:
         """Return during which spans known plays are off rest, which phases may decide by their rounding.
@@ -249,18 +266,42 @@ class Reading:
             return None
         line = self.lines[port]
         tolerance = _ROUNDING_STEPS * self.chain.dac_step(port)
-        phases, known = np.zeros(len(mine.starts)), np.zeros(len(mine.starts), dtype=np.bool_)
+        phases, known = plays.phases[port].copy(), np.zeros(len(mine.starts), dtype=np.bool_)
         for number, samples in enumerate(mine.samples):
             rows = np.flatnonzero(mine.shape == number)
-            places = mine.starts[rows, None] + np.arange(len(samples))
-            found = line[places]
-            overlap = found @ samples.conj()
-            phases[rows] = np.angle(overlap)
-            rest = np.abs(found - np.exp(1j * phases[rows])[:, None] * samples)
-            known[rows] = rest.max(axis=1, initial=0.0) < tolerance
+            found = line[mine.starts[rows, None] + np.arange(len(samples))]
+            phases[rows], known[rows] = _recognised(found, samples, phases[rows], tolerance)
+        told = phases == plays.phases[port]
         digests = [mine.digests[k] for k in mine.shape.tolist()]
         chosen = [mine.samples[k] for k in mine.shape.tolist()]
-        return _Shape(mine.starts, mine.ends, digests, chosen, phases, known & mine.alone)
+        return _Shape(mine.events, mine.starts, mine.ends, digests, chosen, phases, known & mine.alone, told)
+
+
+def _recognised(
+    found: NDArray[np.complex128], samples: NDArray[np.complex128], told: NDArray[np.float64], tolerance: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the phases at which plays are a shape, and whether they are; what they are told to be comes first."""
+    rest = np.abs(found - np.exp(1j * told)[:, None] * samples).max(axis=1, initial=0.0)
+    if bool((rest < tolerance).all()):
+        return told, np.ones(len(told), dtype=np.bool_)
+    seen = np.angle(found @ samples.conj())
+    rest_seen = np.abs(found - np.exp(1j * seen)[:, None] * samples).max(axis=1, initial=0.0)
+    return np.where(rest < tolerance, told, seen), (rest < tolerance) | (rest_seen < tolerance)
+
+
+def drive_angles(
+    phases: NDArray[np.float64], sources: NDArray[np.int64], leads: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the phases of all drives, and 0 behind them, shape ``(..., n_segments, n + 1)``.
+
+    Args:
+        phases: Of all known plays, and 0 behind them, shape ``(..., n_plays + 1)``.
+        sources: Play of each drive in each segment, -1 for none, shape ``(n_segments, n)``.
+        leads: Phase of each LO, same shape.
+    """
+    angles = np.zeros((*phases.shape[:-1], len(sources), sources.shape[1] + 1))
+    angles[..., :-1] = phases[..., sources] + leads
+    return angles
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -103,7 +103,8 @@ class Readout:
         self._nearest: dict[tuple[int, int], int] = {}
         self._chip = chip
         self._setup = setup
-        self._cache = cache
+        self.cache = cache
+        """Memory of what was made of windows."""
 
     def qubit_of(self, capture: Capture) -> int:
         """Return the chip index of the qubit whose resonator is nearest to the demodulation frequency.
@@ -189,7 +190,7 @@ class Readout:
             coefficients = np.array(weights).reshape(len(group), n_samples)
             return self._build(feedline, qubits, (sent, begin, coefficients, start), port.lo_hz)
 
-        arrays = self._cache.get(key, build)
+        arrays = self.cache.get(key, build)
         step_s = self._step_s(first.port)
         deviation = float(truth.adc_scale / np.sqrt(2 * truth.efficiency * step_s))
         return Tables(
@@ -201,7 +202,7 @@ class Readout:
 
         A qubit's T1 falls with the photons that its resonator holds in that level, if the truth has a curve.
         """
-        return self._cache.get(("hazards", tables.key, tables.step_s), lambda: self._hazards(tables))
+        return self.cache.get(("hazards", tables.key, tables.step_s), lambda: self._hazards(tables))
 
     def _hazards(self, tables: Tables) -> Hazards:
         per_level, shares = [], []

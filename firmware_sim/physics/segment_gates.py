@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from firmware_sim.physics._gate_kernels import MOST_HARMONICS
 from firmware_sim.physics.evolution import MAX_CLUSTER, Part, Planner, Qubits, Step, clash
 from firmware_sim.physics.gates import Gate, Turning, make_gate, two_lowest
 from firmware_sim.physics.kraus import JumpSet, channel_after, jump_set, kraus_operators, without_phase
@@ -36,7 +37,6 @@ _LEVELS = 3
 """Levels in every propagator, whatever the state holds."""
 _PHASES = 8
 """Phase differences at which an operator with two drives is built at first."""
-_MOST_PHASES = 64
 _CONVERGED = 1e-9
 _WIDEST_NOISE = 2
 """Qubits of a block whose noise is exact; a wider block has it qubit by qubit, at its end."""
@@ -227,7 +227,7 @@ class SegmentPlanner:
                 made.append((phase[:, None] * noisy * phase.conj())[np.ix_(kept, kept)])
             matrices = np.array(made)
             highest = np.abs(np.fft.fft(matrices, axis=0)[n_phases // 2]).max() / n_phases
-            if highest < _CONVERGED or n_phases >= _MOST_PHASES:
+            if highest < _CONVERGED or n_phases >= MOST_HARMONICS:
                 return _Made(make_gate(turning, matrices, self._levels, lost), ratio)
             n_phases *= 2
 

@@ -30,8 +30,8 @@ class Tally:
     """Most norm that a gate took from a basis state by cutting levels off."""
     measured: int = 0
     """Qubits measured, or, with two levels, shots begun."""
-    leaked: int = 0
-    """Those of them that were found above level 1, or lost from a state of two levels."""
+    leaked: float = 0
+    """Those of them that were found above level 1, or lost from a state of two levels; of a mixed one, expected."""
     most_branches: int = 0
     most_columns: int = 0
     most_qubits: int = 0

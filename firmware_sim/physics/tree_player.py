@@ -1,4 +1,4 @@
-"""Plays segments on columns: operators from the memory, tables of them, and the kernel."""
+"""Plays segments on columns or density matrices: operators from the memory, tables of them, and the kernels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import numpy as np
 from firmware_sim.physics.dephasing import diagonal_gate, split_channel
 from firmware_sim.physics.gates import turn_gates
 from firmware_sim.physics.layouts import Places
+from firmware_sim.physics.mixed import evolve_mixed
 from firmware_sim.physics.reading import Reading
 from firmware_sim.physics.segment_gates import Channel, SegmentPlanner
 from firmware_sim.physics.staff import write_staff
+from firmware_sim.physics.states import State
+from firmware_sim.physics.tape import Part
 from firmware_sim.physics.tree import evolve_columns
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from firmware_sim.physics.random import Draws
     from firmware_sim.physics.segment_gates import SegmentGates
     from firmware_sim.physics.segments import Segment
-    from firmware_sim.physics.staff import Score
+    from firmware_sim.physics.staff import Score, Staff
     from firmware_sim.physics.tally import Tally
     from firmware_sim.shapes import Plays
     from firmware_sim.signal_chain import SignalChain
@@ -45,7 +48,7 @@ class TreePlayer:
         chip: The device.
         chain: Its lines.
         cache: Memory of operators.
-        choice: Levels and memory.
+        choice: How the state is held, levels and memory.
         tally: Where to count what is played.
         noisy: Whether shots jump.
     """
@@ -60,8 +63,11 @@ class TreePlayer:
         self._tally = tally
         self._noisy = noisy
         self._levels = choice.levels
+        self._mixed = choice.mode == "density matrix"
         self._planner = SegmentPlanner(chip, chain, cache, choice.levels)
         self._places: dict[tuple[int, ...], Places] = {}
+        self.parts: list[Part] = []
+        """What density matrices went through since this was emptied."""
         fastest = max(max(qubit.decay_per_s[1], 1e-9) + qubit.dephasing_per_s for qubit in chip.qubits)
         self.longest_samples = max(int(_SHARE / fastest / chain.sample_s), 1)
         """Samples beyond which a segment with noise is cut."""
@@ -108,7 +114,7 @@ class TreePlayer:
         pattern = self._cache.get(key, lambda: self._pattern(reading, stretch, qubits, quiet))
         if pattern.is_rigid or reading.moves(pattern.spans) != pattern.moves:
             pattern = self._pattern(reading, stretch, qubits, quiet)
-        return Plan(qubits, pattern.segments, reading.angles(pattern.sources, pattern.leads))
+        return Plan(qubits, pattern, reading.angles(pattern.sources, pattern.leads))
 
     def _pattern(
         self,
@@ -137,37 +143,52 @@ class TreePlayer:
         plan: Plan,
         turns: Sequence[NDArray[np.float64] | None],
         felt: Sequence[Felt],
-        columns: Columns,
+        state: Columns | State,
         draws: Draws,
-    ) -> Columns:
-        """Return the columns after a plan for their qubits.
+    ) -> Columns | State:
+        """Return the columns, or the density matrix, after a plan for their qubits.
 
         Args:
             plan: What is played.
             turns: By segment, angles by which slow noise turns each qubit before it, and again after; None for none.
             felt: By segment, what photons do to the coherences of qubits.
-            columns: Their states.
-            draws: Their shots.
+            state: The state of the shots.
+            draws: The shots.
         """
         if not plan.qubits:
-            return columns
-        if plan.score is not None and not any(felt) and all(angles is None for angles in turns):
-            return self._evolve(plan.score, columns, draws)
+            return state
+        bare = not any(felt) and all(angles is None for angles in turns)
+        if isinstance(state, State):
+            staff, pattern = self.staff(plan, turns, felt), plan.pattern
+            self.parts.append(Part(plan.qubits, staff, pattern.sources, pattern.leads, pattern.is_rigid))
+            return self._mix(staff, plan.angles, state, len(draws.shots))
+        score = plan.score
+        if score is None or not bare:
+            score = self.staff(plan, turns, felt).with_phases(plan.angles)
+        if bare:
+            plan.score = score
+        return self._evolve(score, state, draws)
+
+    def staff(self, plan: Plan, turns: Sequence[NDArray[np.float64] | None], felt: Sequence[Felt]) -> Staff:
+        """Return a plan as tables; arguments as of :meth:`play`."""
         segments = [
-            segment if angles is None else _turned(segment, turn_gates(plan.qubits, angles, columns.levels))
+            segment if angles is None else _turned(segment, turn_gates(plan.qubits, angles, self._levels))
             for segment, angles in zip(plan.segments, turns, strict=True)
         ]
         segments = [
             self._blurred(segment, blur) if blur else segment for segment, blur in zip(segments, felt, strict=True)
         ]
-        places = self._places.setdefault(plan.qubits, Places(columns.levels, len(plan.qubits)))
+        places = self._places.setdefault(plan.qubits, Places(self._levels, len(plan.qubits)))
         # Equal programs are made of the same segments, which the entry keeps alive.
-        key = ("staff", plan.qubits, tuple(map(id, segments)))
-        staff = self._cache.get(key, lambda: write_staff(segments, places, plan.qubits))
-        score = staff.with_phases(plan.angles)
-        if all(segment is bare for segment, bare in zip(segments, plan.segments, strict=True)):
-            plan.score = score
-        return self._evolve(score, columns, draws)
+        key = ("staff", self._mixed, plan.qubits, tuple(map(id, segments)))
+        return self._cache.get(key, lambda: write_staff(segments, places, plan.qubits, mixed=self._mixed))
+
+    def _mix(self, staff: Staff, angles: NDArray[np.float64], state: State, n_shots: int) -> State:
+        real, imag = state.data.real[None].copy(), state.data.imag[None].copy()
+        evolve_mixed(staff, (0, staff.n_segments), angles[None], (real, imag))
+        data = real[0] + 1j * imag[0]
+        self._tally.leaked += n_shots * max(1 - float(np.trace(real[0]) / np.trace(state.data.real)), 0.0)
+        return replace(state, data=data)
 
     def _evolve(self, score: Score, columns: Columns, draws: Draws) -> Columns:
         evolved = evolve_columns(score, columns, draws, self._limit_bytes)
@@ -232,8 +253,13 @@ class Plan:
     """Gates of some segments."""
 
     qubits: tuple[int, ...]
-    segments: list[SegmentGates]
+    pattern: _Pattern
     angles: NDArray[np.float64]
     """Phases of the drives of all qubits of the chip, and 0, shape ``(n_segments, n + 1)``."""
     score: Score | None = None
     """Tables of these gates, with nothing else played beside them, once they were made."""
+
+    @property
+    def segments(self) -> list[SegmentGates]:
+        """Gates of each segment."""
+        return self.pattern.segments

@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+import yaml
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
@@ -12,17 +13,18 @@ from firmware_sim.active_run import ActiveRun
 from firmware_sim.board import Loaded
 from firmware_sim.rig import EmulatedRig
 from firmware_sim.search import find_truth
+from firmware_sim.sweep import Sweep
 from qctrl.calibration import find_device, load
 from qctrl.compiler import compile_circuit
 from qctrl.config import find_rack, load_rack
 from qctrl.execution.setup import build_setup
 from qctrl.protocol import Results, Run, SimOptions
+from tests.unit.firmware_sim import toys
 
 SHOTS = 300
 
 
-@pytest.fixture(scope="module")
-def loaded():
+def program_of(bases, *, feedback=False):
     """Phases before, between and behind entangling gates, pulses on both qubits at once and on one alone."""
     calibration = load(find_device("pair2"))
     setup = build_setup(calibration, load_rack(find_rack()).wiring("pair2"))
@@ -34,11 +36,27 @@ def loaded():
         circuit.sx(qubits)
         if k % 2:
             circuit.cz(0, 1)
+    if feedback:
+        circuit.measure(0, 0)
+        with circuit.if_test((0, 1)):
+            circuit.x(1)
+    for qubit, basis in enumerate(bases):
+        circuit.rz(0.0 if basis == "x" else -np.pi / 2, qubit)
+        circuit.sx(qubit)
     circuit.measure([0, 1], [0, 1])
     compiled = compile_circuit(circuit, calibration, setup)
     patch = compiled.bind(np.random.default_rng(5).uniform(-4, 4, (4, 5)))
     program = compiled.program
+    return loaded_of(setup, program, patch)
+
+
+def loaded_of(setup, program, patch):
     return Loaded(setup, setup.hash.hex(), program, program.hash.hex(), patch, patch.hash.hex())
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return program_of([])
 
 
 def bits(rig, loaded, first, n_bindings, levels, mode="tree"):
@@ -50,16 +68,79 @@ def bits(rig, loaded, first, n_bindings, levels, mode="tree"):
     return np.concatenate([Results.from_bytes(block).bits for block in iter(lambda: active.take(next(count)), None)])
 
 
-@pytest.mark.parametrize("levels", [2, 3])
-def test_bindings_together_are_bindings_alone(loaded, levels):
-    together = bits(EmulatedRig(find_truth("pair2"), "pair2"), loaded, 0, 4, levels)
+@pytest.fixture
+def rig():
+    return EmulatedRig(find_truth("pair2"), "pair2")
+
+
+@pytest.fixture
+def swept(monkeypatch):
+    """Bindings that were played side by side."""
+    found = []
+    play = Sweep.play
+
+    def spy(self, draws, bindings, n_clbits):
+        found.extend(bindings)
+        return play(self, draws, bindings, n_clbits)
+
+    monkeypatch.setattr(Sweep, "play", spy)
+    return found
+
+
+@pytest.mark.parametrize(("levels", "mode"), [(2, "tree"), (3, "tree"), (2, "density matrix"), (3, "density matrix")])
+def test_bindings_together_are_bindings_alone(rig, loaded, swept, levels, mode):
+    together = bits(rig, loaded, 0, 4, levels, mode)
+    assert swept == ([1, 2, 3] if (levels, mode) == (2, "density matrix") else [])
     for binding in (1, 3):
-        alone = bits(EmulatedRig(find_truth("pair2"), "pair2"), loaded, binding, 1, levels)
+        alone = bits(EmulatedRig(find_truth("pair2"), "pair2"), loaded, binding, 1, levels, mode)
         assert np.array_equal(alone[0], together[binding])
     assert len({row.tobytes() for row in together}) == 4
 
 
-@pytest.mark.parametrize(("levels", "mode"), [(2, "tree"), (3, "tree"), (3, "density matrix")])
+def test_programs_that_begin_alike_share_states_and_nothing_else(rig, loaded, swept):
+    """Two programs that measure in other bases, at the same points, play the same bits as each by itself."""
+    other = program_of(["x", "y"])
+    alone = bits(EmulatedRig(find_truth("pair2"), "pair2"), other, 0, 4, 2, "density matrix")
+    bits(rig, loaded, 0, 4, 2, "density matrix")
+    passed = [key for key in rig._cache._entries if key[0] == "passed"]
+    assert passed
+    hits = rig._cache.hits
+    assert np.array_equal(bits(rig, other, 0, 4, 2, "density matrix"), alone)
+    assert hits < rig._cache.hits
+    assert swept == [1, 2, 3] * 3
+
+
+def test_values_that_change_more_than_phases_are_played_one_by_one(rig, swept):
+    """An amplitude per binding, and a bit that decides what follows."""
+    rabi = loaded_of(toys.setup(), toys.rabi(), toys.rabi_patch([0.1, 0.2, 0.3, 0.4]))
+    for loaded in (rabi, program_of([], feedback=True)):
+        together = bits(rig, loaded, 0, 4, 2, "density matrix")
+        alone = bits(EmulatedRig(find_truth("pair2"), "pair2"), loaded, 2, 1, 2, "density matrix")
+        assert np.array_equal(alone[0], together[2])
+    assert swept == []
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "flaw"),
+    [
+        ("wires", "q0.drive", {"exponentials": [{"amplitude": 0.1, "tau": 3e-8}]}),
+        ("lines", "q0.drive", {"rabi_hz_per_fs": 1.043e8, "gain_imbalance": 0.05}),
+        ("crosstalk", "drive", {"q0.drive": {"q1.drive": {"amplitude": 0.02}}}),
+        ("qubits", "q0", {"frequency_noise": {"quasi_static": 2e4}}),
+    ],
+)
+def test_drives_that_do_more_than_their_words_say_are_played_one_by_one(tmp_path, loaded, swept, part, name, flaw):
+    document = yaml.safe_load(find_truth("pair2").read_text())
+    entry = document.setdefault(part, {}).setdefault(name, {})
+    entry.update(flaw)
+    path = tmp_path / "pair2.yaml"
+    path.write_text(yaml.safe_dump(document))
+    together = bits(EmulatedRig(path, "pair2"), loaded, 0, 3, 2, "density matrix")
+    assert np.array_equal(bits(EmulatedRig(path, "pair2"), loaded, 2, 1, 2, "density matrix")[0], together[2])
+    assert swept == []
+
+
+@pytest.mark.parametrize(("levels", "mode"), [(2, "tree"), (3, "tree"), (2, "density matrix"), (3, "density matrix")])
 def test_nothing_of_a_run_waits_for_the_garbage_collector(loaded, levels, mode):
     rig = EmulatedRig(find_truth("pair2"), "pair2")
     bits(rig, loaded, 0, 4, levels, mode)

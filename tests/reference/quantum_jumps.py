@@ -73,3 +73,15 @@ def play(steps: list[Step], levels: int, n_qubits: int, numbers: Iterator[float]
                 shot.ket = found[1 + kind] / np.linalg.norm(found[1 + kind])
                 shot.threshold = next(numbers)
     return shot
+
+
+def mix(steps: list[Step], rho: np.ndarray, levels: int, n_qubits: int) -> np.ndarray:
+    """Return a density matrix after all steps: the mean over all shots, leaked ones left out."""
+    for step in steps:
+        for positions, operator in step.gates:
+            whole = embed(operator, positions, levels, n_qubits)
+            rho = whole @ rho @ whole.conj().T
+        for positions, operators in step.channels:
+            kinds = [embed(operator, positions, levels, n_qubits) for operator in operators]
+            rho = sum(kind @ rho @ kind.conj().T for kind in kinds)
+    return rho

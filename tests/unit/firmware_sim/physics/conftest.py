@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from firmware_sim.config import Truth, load_truth
-from firmware_sim.physics import _chain_kernels, _gate_kernels, _group_kernels, _jump_kernels, _tree_kernels
+from firmware_sim.physics import (
+    _bit_kernels,
+    _chain_kernels,
+    _gate_kernels,
+    _group_kernels,
+    _jump_kernels,
+    _mixed_kernels,
+    _tree_kernels,
+)
 from firmware_sim.physics.choice import Choice
 from firmware_sim.physics.engine import Engine
 from firmware_sim.physics.random import stream_key
@@ -47,7 +55,8 @@ class Bench:
         options = SimOptions(seed=SEED, noise=noise, levels=levels, allow_unsafe=allow_unsafe)
         self.engine = Engine(truth, self.setup, options)
         if tree:
-            self.engine._take(Choice("tree", levels, 1 << 30, 1 << 30))
+            mode = "density matrix" if tree == "mixed" else "tree"
+            self.engine._take(Choice(mode, levels, 1 << 30, 1 << 30))
 
     def lines(self, n_samples: int) -> list[np.ndarray]:
         types = {"iq_drive": np.complex128, "iq_readout": np.complex128, "flux": np.float64}
@@ -111,7 +120,9 @@ def flat_top(n_samples: int, rise: int) -> np.ndarray:
 def pace(request, monkeypatch) -> str:
     """Run the tree's kernels as they are, and as Python."""
     if request.param == "interpreted":
-        kernels = (_chain_kernels, _gate_kernels, _group_kernels, _jump_kernels, _tree_kernels)
+        kernels = (
+            _bit_kernels, _chain_kernels, _gate_kernels, _group_kernels, _jump_kernels, _mixed_kernels, _tree_kernels
+        )  # fmt: skip
         modules = {module.__name__: module for module in kernels}
         for module in modules.values():
             for name, kernel in list(vars(module).items()):

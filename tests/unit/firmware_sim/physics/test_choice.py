@@ -7,8 +7,8 @@ from qctrl.errors import ResourceError
 from qctrl.protocol import SimOptions
 
 
-def job(n_qubits=5, *, n_segments=40, shots=4096, records=0, jumps=0.25) -> Job:
-    return Job(n_qubits, n_segments, shots, records, jumps)
+def job(n_qubits=5, *, n_segments=40, shots=4096, records=0, jumps=0.25, readings=0) -> Job:
+    return Job(n_qubits, n_segments, shots, records, jumps, readings=readings)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,10 @@ def job(n_qubits=5, *, n_segments=40, shots=4096, records=0, jumps=0.25) -> Job:
         (job(5), SimOptions(mode="density matrix"), "density matrix", 3),
         (job(2), SimOptions(levels=4), "density matrix", 4),
         (job(1), SimOptions(levels=2), "density matrix", 2),
-        (job(2), SimOptions(levels=2), "tree", 2),
+        (job(5), SimOptions(levels=2), "density matrix", 2),
+        (job(5, shots=10), SimOptions(levels=2), "tree", 2),
+        (job(5, readings=3), SimOptions(levels=2), "tree", 2),
+        (job(8), SimOptions(levels=2), "tree", 2),
         (job(2, jumps=0.0), SimOptions(levels=2, noise=False), "tree", 2),
     ],
 )
@@ -50,7 +53,7 @@ def test_shots_of_a_batch_fit_into_the_memory():
         (job(14), SimOptions(levels=3, memory_mib=256), "raise memory_mib or use levels=2"),
         (job(6), SimOptions(mode="density matrix"), "touches 6 qubits; a density matrix of 3 levels holds 5"),
         (job(6), SimOptions(levels=4), "use levels=3"),
-        (job(2), SimOptions(mode="density matrix", levels=2), "of 2 levels holds 1; use levels=3 or leave the mode"),
+        (job(8), SimOptions(mode="density matrix", levels=2), "of 2 levels holds 7; use .* or leave the mode"),
         (job(2), SimOptions(mode="ket"), "does not go with noise=True"),
     ],
 )

@@ -38,7 +38,7 @@ def test_drives_dress_entries(pace, harmonics, angles):
         np.array([0, 1, 1 + table.size]),
         np.concatenate([plain, table.ravel()]),
         np.array([0, 1, 7]),
-        np.concatenate([[3], steps.ravel()]),
+        np.concatenate([[2], steps.ravel()]),
         np.array([0, 0, 0, 1]),
     )
     turned_by = np.array([[*angles, 9.0, 9.0], [0.3, 9.0, 9.0, 9.0]])
@@ -46,5 +46,5 @@ def test_drives_dress_entries(pace, harmonics, angles):
     _gate_kernels.dress(templates, np.array([1, 0]), turned_by, np.array([0, 3, 4]), real, imag)
     order = np.fft.fftfreq(harmonics, 1 / harmonics)
     series = np.exp(1j * (angles[1] - angles[0]) * order) @ table
-    expected = np.append(series * np.exp(-1j * steps @ np.array(angles)), plain * np.exp(-0.9j))
+    expected = np.append(series * np.exp(-1j * steps @ np.array(angles)), plain * np.exp(-0.6j))
     assert real + 1j * imag == pytest.approx(expected, abs=1e-13)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,27 @@ def test_bits_do_not_depend_on_the_chunks(bench, pair2, shapes, noise, final):
         for k, n in ((0, 17), (17, 250), (267, 33))
     ]
     assert np.array_equal(counts(whole), np.concatenate(parts))
+
+
+@pytest.mark.parametrize("levels", [2, 3])
+@pytest.mark.parametrize("final", [False, True])
+@pytest.mark.parametrize("n_classes", [1, 2, 3])
+def test_bits_alone_are_those_of_integrated_values(bench, pair2, shapes, levels, final, n_classes):
+    """T1 of a window's length and much noise: jumps, doubtful shots and certain ones in plenty."""
+    document = pair2.model_dump(by_alias=True)
+    for name in pair2.qubits:
+        document["qubits"][name] |= {"t1": 1e-6, "t2_echo": 1e-6}
+    rig = bench(type(pair2).model_validate(document), noise=True, levels=levels, tree=True, allow_unsafe=True)
+    lines, captures = bell(rig, shapes)
+    third = np.array([[0, 0, 0], [0, 0, 0], [3.0, -2.0, -0.004]])
+    captures = [replace(each, coef=each.coef + third, n_classes=n_classes) for each in captures]
+    seen = []
+    for n_values in (2, 0):
+        branches = rig.engine.play(rig.begin(3000, n_clbits=2, captures=(n_values, 0)), lines, 0, captures, final=final)
+        seen.append((counts(branches), rig.engine.populations(branches)))
+    assert np.array_equal(seen[0][0], seen[1][0])
+    assert seen[0][1] == pytest.approx(seen[1][1], abs=0)
+    assert n_classes == 1 or 300 < np.count_nonzero(seen[0][0]) < 5700
 
 
 @pytest.mark.parametrize("noise", [False, True])

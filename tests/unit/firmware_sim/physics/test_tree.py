@@ -98,6 +98,25 @@ def test_noisy_histories_add_up_to_the_density_matrix(bench, chain3, layers):
     assert 0.5 * np.abs(np.linalg.eigvalsh(mixture(columns) - rho)).sum() < 6 / np.sqrt(shots)
 
 
+def test_histories_of_two_levels_add_up_to_their_density_matrix(bench, chain3, layers):
+    """Without drawing any: what the columns scatter around, and what they lose to level 2."""
+    shots = 40_000
+    mixed, tree = (bench(chain3, noise=True, tree=mode, levels=2, allow_unsafe=True) for mode in ("mixed", True))
+    lines = layers(mixed, np.random.default_rng(4))
+    rho = mixed.engine.play(mixed.begin(shots), lines, 0)[0].state.data
+    columns = tree.engine.play(tree.begin(shots), lines, 0)[0].state
+    lost = 1 - np.trace(rho).real
+    assert_counts([np.count_nonzero(columns.leaked)], np.array([lost]), shots)
+    assert mixed.engine.statistics()["leaked_fraction"] == pytest.approx(lost, rel=1e-6)
+    assert np.linalg.norm(rho - rho.conj().T) < 1e-12
+    values, vectors = np.linalg.eigh(rho / (1 - lost))
+    inside = np.abs(vectors.conj().T @ kets(columns)) ** 2
+    found = inside @ np.bincount(columns.column, minlength=columns.n_columns)
+    assert columns.n_columns > 20
+    assert_counts(np.rint(np.stack([found[-1], shots - found[-1]])), np.array([values[-1], 1 - values[-1]]), shots)
+    assert 0.5 * np.abs(np.linalg.eigvalsh(mixture(columns) - rho / (1 - lost))).sum() < 6 / np.sqrt(shots)
+
+
 def test_long_idling_jumps_many_times_as_often_as_t1_says(bench, chain3, shapes):
     """Three qubits in level 1 for half a lifetime in one segment: each decays by itself."""
     rig = bench(chain3, noise=True, tree=True)

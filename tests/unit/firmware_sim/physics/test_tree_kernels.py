@@ -11,6 +11,7 @@ from firmware_sim.physics.columns import ground_columns
 from firmware_sim.physics.gates import Turning, make_gate
 from firmware_sim.physics.kraus import JumpSet
 from firmware_sim.physics.layouts import Layouts, Places
+from firmware_sim.physics.mixed import evolve_mixed
 from firmware_sim.physics.random import Draws, stream_key
 from firmware_sim.physics.segment_gates import Channel, SegmentGates
 from firmware_sim.physics.staff import write_staff
@@ -39,8 +40,11 @@ def random_jumps(rng, dim, n_kinds, weight):
     return JumpSet(keep, np.linalg.inv(keep), jumps, weights)
 
 
-def random_segment(rng, levels, n_qubits, angles):
-    """A gate of two qubits and its drives, and channels of one and of two qubits; the same as a reference step."""
+def random_segment(rng, levels, n_qubits, angles, *, apart=False):
+    """A gate of two qubits and its drives, and channels of one and of two qubits; the same as a reference step.
+
+    The channels share a qubit unless they are to be apart.
+    """
     pair, dim = (0, n_qubits - 1), levels**2
     series = random_unitary(rng, dim), random_unitary(rng, dim)
     scale = np.sqrt(LOST) if levels == 2 else 1.0
@@ -53,7 +57,8 @@ def random_segment(rng, levels, n_qubits, angles):
     matrices = np.array([driven(2 * np.pi * k / n_phases) for k in range(n_phases)])
     gates = [make_gate(Turning(pair, pair, (0, 1)), matrices, levels, 1 - scale**2)]
     whole = reference.turn(driven(angles[pair[1]] - angles[pair[0]]), tuple(angles[list(pair)]), levels)
-    jumps = [((0,), -1, random_jumps(rng, levels, 2, 0.5)), (pair, 0, random_jumps(rng, dim, 3, 0.4))]
+    two = (1, n_qubits - 1) if apart else pair
+    jumps = [((0,), -1, random_jumps(rng, levels, 2, 0.5)), (two, 0, random_jumps(rng, dim, 3, 0.4))]
     channels, turned = [], []
     for qubits, source, kinds in jumps:
         channels.append(Channel(qubits, source, kinds))
@@ -89,6 +94,28 @@ def test_columns_are_shots_that_jump_one_by_one(pace, levels, n_qubits, grouped)
     assert kets == pytest.approx(np.array([shot.ket for shot in expected]).T, abs=1e-10)
     assert 20 < found.n_columns <= n_shots
     assert found.leaked.any() == (levels == 2)
+
+
+def test_density_matrices_take_every_history(pace):
+    """Bindings side by side, some from the first segment on, some in two parts."""
+    n_qubits, n_bindings = 4, 3
+    angles = np.random.default_rng(8).uniform(-3, 3, (n_bindings, 5, n_qubits + 1))
+    angles[:, :, -1] = 0
+    qubits = tuple(range(n_qubits))
+    start = random_matrix(np.random.default_rng(9), n_bindings, 2**n_qubits, 2**n_qubits)
+    start = start + start.conj().swapaxes(1, 2)
+    expected = []
+    for rho, rows in zip(start, angles, strict=True):
+        # Equal draws for all bindings, so that they differ in their phases alone.
+        rng = np.random.default_rng(7)
+        segments, steps = zip(*(random_segment(rng, 2, n_qubits, row, apart=True) for row in rows), strict=True)
+        expected.append(reference.mix(list(steps), rho, 2, n_qubits))
+    staff = write_staff(segments, Places(2, n_qubits), qubits, mixed=True)
+    matrices = (start.real.copy(), start.imag.copy())
+    for span in ((0, 2), (2, 5)):
+        evolve_mixed(staff, span, angles, matrices)
+    assert matrices[0] + 1j * matrices[1] == pytest.approx(np.array(expected), abs=1e-12)
+    assert np.trace(matrices[0][0]) != pytest.approx(np.trace(start[0].real), abs=1e-3)
 
 
 def test_columns_without_shots_are_filled_from_the_end(pace):
