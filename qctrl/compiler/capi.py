@@ -6,9 +6,10 @@ What the C API cannot show is left to the slow reader: ``read_columns`` returns 
 from __future__ import annotations
 
 import ctypes
+import operator
 import threading
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 
@@ -78,7 +79,8 @@ def read_columns(circuit: QuantumCircuit, device: DeviceTable, *, may_be_custom:
     data = circuit_data(circuit)
     if data is None:
         return None
-    address, work = _borrow()(data), _workspace()
+    data, address = _borrowed(data)
+    work = _workspace()
     work.fit(device)
     instructions = np.empty(len(data), dtype=INSTRUCTION)
     while True:
@@ -128,6 +130,21 @@ def circuit_data(circuit: QuantumCircuit) -> Any:
     _ = circuit.data  # library circuits are built when it is first read
     data = getattr(circuit, "_data", None)
     return None if data is None or circuit.num_input_vars or circuit.num_declared_vars else data
+
+
+def _borrowed(data: Any) -> tuple[Any, int]:
+    """Return a native circuit and its address; those of a copy if another thread is in the middle of reading it.
+
+    The C API borrows for writing, and ends the whole process where somebody else has borrowed. ``reserve`` borrows in
+    the same way and raises; ``map`` calls both from C, where no other thread comes in between.
+    """
+    borrow, call = _borrow(), cast("Callable[..., Any]", operator.call)
+    try:
+        _, address = map(call, (data.reserve, borrow), (0, data))
+    except RuntimeError:
+        data = data.copy()
+        return data, borrow(data)
+    return data, address
 
 
 @cache

@@ -56,6 +56,14 @@ def test_threads_do_not_share_scratch():
             assert list(made) == expected
 
 
+def test_a_circuit_that_another_thread_reads_is_read_all_the_same():
+    """Somebody who reads a circuit holds it while Python is called, as here; Qiskit's C API would end the process."""
+    circuit = brick(1)
+    expected, found = compile_circuit(circuit, CALIBRATION, SETUP).to_bytes(), []
+    circuit._data.foreach_op(lambda _: found.append(compile_circuit(circuit, CALIBRATION, SETUP).to_bytes()))
+    assert found == [expected] * len(circuit.data)
+
+
 def test_events_in_great_disorder_are_sorted_all_the_same(monkeypatch):
     circuit = QuantumCircuit(2, 2)
     for qubit in (1, 0):
