@@ -226,7 +226,7 @@ def _taken_in(backend: Backend, active: Session) -> Session:
     warnings.warn(
         f"a backend was given, but a {kind} is open: the jobs of this primitive belong to the {kind}",
         UserWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
     return active
 

@@ -123,8 +123,9 @@ def test_other_lengths_are_refused(backend, length):
 def test_a_backend_given_inside_a_session_is_taken_in_with_a_warning(backend, circuit, tmp_path):
     other = ideal_backend("chain5", tmp_path / "jobs.sqlite")
     with Batch(backend) as batch:
-        with pytest.warns(UserWarning, match="a backend was given, but a batch is open"):
+        with pytest.warns(UserWarning, match="a backend was given, but a batch is open") as told:
             sampler = SamplerV2(mode=backend)
+        assert told[0].filename == __file__
         assert sampler.run([circuit]).session_id == batch.session_id
         with pytest.raises(ValueError, match="the backend is chain5, the open batch is on pair2"):
             SamplerV2(mode=other)
