@@ -1,4 +1,4 @@
-"""Backends that travel to other processes, and find a service there."""
+"""Backends and services that travel to other processes, and find a service there."""
 
 from __future__ import annotations
 
@@ -22,6 +22,19 @@ def note(rack: Path, service: ProviderService) -> None:
     _OPEN[rack.resolve()] = service
 
 
+def service_of(rack: Path) -> ProviderService:
+    """Return the service that has the rack in this process; make one if there is none."""
+    from qctrl.access.service import ProviderService
+
+    service = _OPEN.get(rack.resolve())
+    if service is None:
+        service = ProviderService(config=rack)
+        # Nobody else holds it, and its emulator must live as long as the process.
+        _MADE_HERE.append(service)
+        note(rack, service)
+    return service
+
+
 def reopen(rack: Path, name: str, chosen: Switches) -> Backend:
     """Return a backend of the service that has the rack in this process; make one if there is none.
 
@@ -30,11 +43,4 @@ def reopen(rack: Path, name: str, chosen: Switches) -> Backend:
         name: Name of the device.
         chosen: Switches that the backend was made with.
     """
-    from qctrl.access.service import ProviderService
-
-    service = _OPEN.get(rack.resolve())
-    if service is None:
-        service = ProviderService(config=rack)
-        # Nobody else holds it, and its emulator must live as long as the process.
-        _MADE_HERE.append(service)
-    return service.reopened(name, chosen)
+    return service_of(rack).reopened(name, chosen)

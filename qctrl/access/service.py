@@ -69,6 +69,15 @@ class ProviderService:
         if "_jobs" in self.__dict__:
             self._jobs.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the place of the rack: what is loaded is the service that has it there.
+
+        Data of experiments hold the service of their backend.
+        """
+        from qctrl.access.reopen import service_of
+
+        return service_of, (self._rack.path.resolve(),)
+
     def backends(
         self,
         name: str | None = None,

@@ -15,16 +15,21 @@ if TYPE_CHECKING:
 def calibration_at(backend: Backend, at: datetime) -> Calibration:
     """Return the calibration that jobs of a device ran with at a time.
 
+    Before the first job that is the backend's own, from when it was made.
+
     Args:
         backend: The device.
         at: The time; one without a zone is local.
 
     Raises:
-        JobError: No job of the device had run by then, on this machine.
+        JobError: No job of the device had run by then, on this machine, and the backend's calibration is of later.
     """
     name = backend.calibration.name
     text = backend.jobs.store.calibration_at(name, at)
     if text is None:
+        created = backend.calibration.document.created
+        if created is not None and datetime.fromisoformat(created) <= at.astimezone():
+            return backend.calibration
         raise JobError(f"no job had run on {name} by {at.isoformat()}, so no calibration of that time is kept")
     return loads(text, f"{name} at {at.isoformat()}")
 

@@ -258,6 +258,7 @@ def test_a_backend_travels_and_finds_its_service_again(service):
         assert other.calibration.hash == backend.calibration.hash
         assert other.setup.hash == backend.setup.hash
         assert other.target.operation_names == backend.target.operation_names
+    assert pickle.loads(pickle.dumps(service)) is service, "data of experiments hold the service of their backend"
 
 
 def test_a_backend_travels_to_another_process(service, tmp_path):

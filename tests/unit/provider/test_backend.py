@@ -1,13 +1,16 @@
 """``Backend``: Target, compiler and the older interface."""
 
 import copy
+import dataclasses
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from qiskit import QuantumCircuit, transpile
 from qiskit.providers import BackendV2
 
+from qctrl.calibration import load
 from qctrl.compiler import CompiledProgram
-from qctrl.errors import ResourceError, UnsupportedInstructionError
+from qctrl.errors import JobError, ResourceError, UnsupportedInstructionError
 from qctrl.provider import Backend, Device, Emulation
 from tests.reference.ideal_backend import ideal_backend
 
@@ -58,6 +61,16 @@ def test_the_older_interface_answers(plain):
     assert found.num_qubits == 5
     assert plain.dtm == pytest.approx(1e-9)
     assert sorted(qubit for group in plain.meas_map for qubit in group) == [0, 1, 2, 3, 4]
+
+
+def test_before_the_first_job_the_calibration_is_the_backends_own(plain):
+    device = dataclasses.replace(plain.device, calibration=load("calibrations/chain5/working.yaml"))
+    backend = Backend(device)
+    made = datetime.fromisoformat(device.calibration.document.created)
+    assert backend.target_history(made)["sx"][0,].error == backend.target["sx"][0,].error
+    assert backend.properties(datetime=datetime.now(UTC)).backend_version == device.calibration.id
+    with pytest.raises(JobError, match="no job had run on chain5 by"):
+        backend.target_history(made - timedelta(seconds=1))
 
 
 def test_a_copy_shares_the_device_and_not_the_options(plain):
