@@ -1,6 +1,6 @@
 """Runs suites of third parties on our devices, in an environment of their own; see ``docs/ecosystem.md``.
 
-Run by ``make ecosystem``. Qiskit's test modules come with its source distribution, which pip fetches.
+Run by ``make ecosystem``. Test modules of others come with their source distributions, which pip fetches.
 """
 
 from __future__ import annotations
@@ -16,26 +16,34 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PLACE = ROOT / "build" / "ecosystem"
 PYTHON = PLACE / "venv" / "bin" / "python"
-QISKIT = "qiskit==2.6.2"
-MODULES = [f"test/python/primitives/test_backend_{name}_v2.py" for name in ("sampler", "estimator")]
+PIP = [PYTHON, "-m", "pip", "--quiet"]
+SOURCES = {"qiskit": "2.6.2", "qiskit-ibm-runtime": "0.51.0"}
+"""Packages with tests in their source distributions, and their versions."""
+BACKEND_TESTS = [f"test/python/primitives/test_backend_{name}_v2.py" for name in ("sampler", "estimator")]
+STATEVECTOR_TESTS = [f"test/python/primitives/test_statevector_{name}.py" for name in ("sampler", "estimator")]
+LOCAL_MODE_TESTS = [f"test/unit/local_mode/test_local_{name}.py" for name in ("mode", "runtime_job")]
 OURS = [str(ROOT / "tests" / "acceptance" / f"test_{name}.py") for name in ("experiments", "ecosystem")]
 
 
-def prepare() -> Path:
-    """Install what is missing; return the folder with Qiskit's tests."""
+def prepare() -> None:
+    """Install what is missing."""
     if not PYTHON.exists():
         venv.create(PYTHON.parents[1], with_pip=True)
-    pip = [PYTHON, "-m", "pip", "--quiet"]
-    subprocess.run([*pip, "install", "-r", HERE / "requirements.txt", "-e", ROOT], check=True)
-    tests = PLACE / "qiskit_tests"
+    subprocess.run([*PIP, "install", "-r", HERE / "requirements.txt", "-e", ROOT], check=True)
+
+
+def tests_of(package: str) -> Path:
+    """Return the folder with the tests of a package; fetch them if they are missing."""
+    tests = PLACE / f"{package}-tests"
     if not tests.exists():
-        subprocess.run([*pip, "download", "--no-deps", "--no-binary", "qiskit", "-d", PLACE, QISKIT], check=True)
-        with tarfile.open(next(PLACE.glob("qiskit-*.tar.gz"))) as archive:
+        wanted = f"{package}=={SOURCES[package]}"
+        subprocess.run([*PIP, "download", "--no-deps", "--no-binary", package, "-d", PLACE, wanted], check=True)
+        with tarfile.open(next(PLACE.glob(f"{package.replace('-', '_')}-*.tar.gz"))) as archive:
             # Beside the tests lies the package itself, which must not hide the installed one.
-            wanted = [each for each in archive.getmembers() if "/test/" in each.name]
-            for each in wanted:
+            members = [each for each in archive.getmembers() if each.name.split("/")[1:2] == ["test"]]
+            for each in members:
                 each.name = each.name.split("/", 1)[1]
-            archive.extractall(tests, members=wanted, filter="data")
+            archive.extractall(tests, members=members, filter="data")
     return tests
 
 
@@ -60,12 +68,18 @@ def passed(title: str, folder: Path, *arguments: str, **environment: str) -> boo
 
 def main() -> int:
     """Run every suite; return 1 if one fails."""
-    tests = prepare()
-    swapped = ("-p", "benchmarks.ecosystem.swapped_backends", *MODULES)
+    prepare()
+    qiskit, runtime = map(tests_of, SOURCES)
+    swapped = ("-p", "benchmarks.ecosystem.swapped_backends", *BACKEND_TESTS)
+    transpiled = ("-p", "benchmarks.ecosystem.transpiled_primitives", *STATEVECTOR_TESTS)
+    # These primitives are deprecated, and warnings of tests under this folder are errors.
+    local = ("-W", "default", "-p", "benchmarks.ecosystem.local_mode", *LOCAL_MODE_TESTS)
     return not all(
         [
-            passed("Qiskit's tests, Qiskit's primitives over our backend", tests, *swapped),
-            passed("Qiskit's tests, our primitives", tests, *swapped, ECOSYSTEM_PRIMITIVES="ours"),
+            passed("Qiskit's tests, Qiskit's primitives over our backend", qiskit, *swapped),
+            passed("Qiskit's tests, our primitives", qiskit, *swapped, ECOSYSTEM_PRIMITIVES="ours"),
+            passed("Qiskit's tests of statevector primitives, ours behind the transpiler", qiskit, *transpiled),
+            passed("qiskit-ibm-runtime's tests of its local mode", runtime, *local),
             passed("qiskit-experiments and others", ROOT, *OURS),
         ]
     )

@@ -6,8 +6,9 @@ Qiskit and Aer are always there. ``make ecosystem`` installs the rest and runs t
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit, generate_preset_pass_manager
-from qiskit.circuit.library import XGate
+from qiskit.circuit.library import PauliEvolutionGate, XGate, efficient_su2
 from qiskit.quantum_info import PauliList, SparsePauliOp, Statevector
+from qiskit.synthesis import SuzukiTrotter
 from qiskit.transpiler import PassManager
 from qiskit.transpiler.passes import ALAPScheduleAnalysis, ASAPScheduleAnalysis, PadDelay, PadDynamicalDecoupling
 
@@ -135,3 +136,109 @@ def test_an_observable_is_propagated_back(pair):
     pub = (reduced, observable.apply_layout(reduced.layout))
     value = EstimatorV2(pair, {"resilience_level": 1}).run([pub], precision=0.02).result()[0].data.evs
     assert value == pytest.approx(Statevector(circuit).expectation_value(SparsePauliOp("ZI")).real, abs=0.1)
+
+
+def test_samples_make_the_subspace_of_a_diagonalisation(service):
+    """Energies are from above, and every string of a spread-out state is seen."""
+    qubit = pytest.importorskip("qiskit_addon_sqd.qubit")
+    counts = pytest.importorskip("qiskit_addon_sqd.counts")
+    backend = service.backend("chain5", seed=5)
+    chain = [(pauli, [site, site + 1], 1.0) for pauli in ("XX", "YY", "ZZ") for site in range(3)]
+    hamiltonian = SparsePauliOp.from_sparse_list(chain, num_qubits=4)
+    circuit = QuantumCircuit(4)
+    circuit.ry(1.5, range(4))
+    circuit.measure_all()
+    bits = SamplerV2(backend).run([isa(circuit, backend)], shots=4000).result()[0].data.meas
+    strings, _ = counts.bit_array_to_arrays(bits)
+    energies, _ = qubit.solve_qubit(qubit.sort_and_remove_duplicates(strings), hamiltonian)
+    assert min(energies) == pytest.approx(np.linalg.eigvalsh(hamiltonian.to_matrix())[0])
+
+
+def test_product_formulas_are_put_together(pair):
+    """Shot noise is below 0.02; the readout's correction leaves as much."""
+    static = pytest.importorskip("qiskit_addon_mpf.static")
+    costs = pytest.importorskip("qiskit_addon_mpf.costs")
+    hamiltonian = SparsePauliOp(["ZZ", "IX", "XI"], [1.0, 0.5, 0.5])
+    observable = SparsePauliOp("ZI")
+    problem, weights = costs.setup_exact_problem(static.setup_static_lse([1, 2, 4], order=1, symmetric=False))
+    problem.solve()
+    circuits = []
+    for steps in (1, 2, 4):
+        circuit = QuantumCircuit(2)
+        circuit.append(PauliEvolutionGate(hamiltonian, 0.5, synthesis=SuzukiTrotter(1, reps=steps)), [0, 1])
+        circuits.append(isa(circuit, pair))
+    pubs = [(circuit, observable.apply_layout(circuit.layout)) for circuit in circuits]
+    found = EstimatorV2(pair, {"resilience_level": 1}).run(pubs, precision=0.005).result()
+    exact = QuantumCircuit(2)
+    exact.append(PauliEvolutionGate(hamiltonian, 0.5, synthesis=SuzukiTrotter(2, reps=50)), [0, 1])
+    value = float(np.dot([each.data.evs for each in found], weights.value))
+    assert value == pytest.approx(Statevector(exact.decompose(reps=2)).expectation_value(observable).real, abs=0.15)
+
+
+def test_an_ansatz_compiled_to_a_tensor_network_is_played(pair):
+    aqc = pytest.importorskip("qiskit_addon_aqc_tensor")
+    from qiskit_addon_aqc_tensor.objective import MaximizeStateFidelity
+    from qiskit_addon_aqc_tensor.simulation import tensornetwork_from_circuit
+    from qiskit_aer import AerSimulator
+    from scipy.optimize import minimize
+
+    step = QuantumCircuit(2)
+    step.rx(0.3, [0, 1])
+    step.rzz(0.4, 0, 1)
+    wanted = step.repeat(3).decompose()
+    simulator = AerSimulator(method="matrix_product_state")
+    ansatz, start = aqc.generate_ansatz_from_circuit(step)
+    objective = MaximizeStateFidelity(tensornetwork_from_circuit(wanted, simulator), ansatz, simulator)
+    angles = minimize(objective.loss_function, start, method="L-BFGS-B", jac=True).x
+    circuit = isa(ansatz, pair)
+    pub = (circuit, SparsePauliOp("ZI").apply_layout(circuit.layout), angles)
+    value = EstimatorV2(pair, {"resilience_level": 1}).run([pub], precision=0.02).result()[0].data.evs
+    assert value == pytest.approx(Statevector(wanted).expectation_value(SparsePauliOp("ZI")).real, abs=0.12)
+
+
+def test_classical_shadows_are_sampled(pair):
+    library = pytest.importorskip("povm_toolbox.library")
+    from povm_toolbox.post_processor import POVMPostProcessor
+    from povm_toolbox.sampler import POVMSampler
+
+    passes = generate_preset_pass_manager(1, backend=pair, seed_transpiler=1)
+    job = POVMSampler(SamplerV2(pair)).run(
+        [ghz(2, measured=False)], shots=500, povm=library.ClassicalShadows(2, seed=1), pass_manager=passes
+    )
+    value, deviation = POVMPostProcessor(job.result()[0]).get_expectation_value(SparsePauliOp("ZZ"))
+    assert value == pytest.approx(0.95, abs=5 * deviation)
+
+
+def test_an_eigensolver_takes_the_estimator(pair):
+    algorithms = pytest.importorskip("qiskit_algorithms")
+    from qiskit_algorithms.optimizers import COBYLA
+
+    hamiltonian = SparsePauliOp(["ZZ", "XI", "IX"], [1.0, 0.5, 0.5])
+    estimator = EstimatorV2(pair, {"default_precision": 0.03, "seed_simulator": 3})
+    passes = generate_preset_pass_manager(1, backend=pair, seed_transpiler=1)
+    solver = algorithms.VQE(
+        estimator, efficient_su2(2, reps=1), COBYLA(maxiter=60), initial_point=np.full(8, 0.5), transpiler=passes
+    )
+    assert solver.compute_minimum_eigenvalue(hamiltonian).eigenvalue < -1.1, "the least is -1.414"
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_branches_decoupled_by_the_passes_of_ibm_runtime_compile(service, device):
+    scheduling = pytest.importorskip("qiskit_ibm_runtime.transpiler.passes.scheduling")
+    backend = service.backend(device)
+    target = backend.target
+    circuit = QuantumCircuit(2, 2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure(0, 0)
+    with circuit.if_test((0, 1)):
+        circuit.x(1)
+    circuit.measure(1, 1)
+    for analysis in (scheduling.ALAPScheduleAnalysis, scheduling.ASAPScheduleAnalysis):
+        decoupling = scheduling.PadDynamicalDecoupling(
+            target=target, dd_sequences=[XGate(), XGate()], pulse_alignment=target.pulse_alignment
+        )
+        for padding in (decoupling, scheduling.PadDelay(target=target)):
+            passes = generate_preset_pass_manager(1, backend=backend, seed_transpiler=1)
+            passes.scheduling = PassManager([analysis(target=target), padding])
+            backend.compile(passes.run(circuit))

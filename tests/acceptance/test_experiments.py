@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
-from qiskit.circuit.library import CZGate
+from qiskit.circuit.library import CZGate, XGate
 
 from qctrl import ProviderService, SamplerV2
 
@@ -18,9 +18,16 @@ pytest.importorskip("qiskit_experiments")
 from qiskit_experiments.library import (
     T1,
     CorrelatedReadoutError,
+    FineFrequency,
+    FineSXAmplitude,
+    FineXAmplitude,
+    FineXDrag,
+    HalfAngle,
     InterleavedRB,
     LocalReadoutError,
+    ProcessTomography,
     QuantumVolume,
+    ReadoutAngle,
     StandardRB,
     StateTomography,
     T2Hahn,
@@ -102,3 +109,34 @@ def test_tomography_finds_the_bell_state(measure):
 
 def test_heavy_outputs_are_heavy(measure):
     assert measure(QuantumVolume([0, 1], seed=5, trials=20))["mean_HOP"].nominal_value > 2 / 3
+
+
+@pytest.mark.parametrize("experiment", [FineXAmplitude, FineSXAmplitude, FineXDrag, HalfAngle])
+def test_calibrated_pulses_have_small_errors(measure, experiment):
+    """Angles in rad; the pulses of the device are tuned to less."""
+    (found,) = (value for name, value in measure(experiment([0]), 2000).items() if name.startswith("d_"))
+    assert abs(found.nominal_value) < 5e-3 + 3 * found.std_dev
+
+
+def test_the_frequency_is_the_calibrations(measure):
+    found = measure(FineFrequency([0], delay_duration=80), 2000)["d_theta"]
+    assert abs(found.nominal_value) < 5e-3 + 3 * found.std_dev
+
+
+def test_tomography_finds_the_process(measure):
+    circuit = QuantumCircuit(1)
+    circuit.append(XGate(), [0])
+    assert measure(ProcessTomography(circuit), 2000)["process_fidelity"] > 0.95
+
+
+def test_the_readout_angle_is_the_same_both_ways(backend):
+    """A sampler has the kind of its points in its options, ``backend.run`` is told it by the experiment."""
+    found = []
+    points = SamplerV2(backend, {"execution": {"meas_type": "avg_kerneled"}})
+    for way in ({"sampler": points}, {"backend_run": True}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data = ReadoutAngle([0]).run(backend=backend, shots=1000, **way).block_for_results(timeout=120)
+            found.append(data.analysis_results("readout_angle").value)
+    assert found[0] == pytest.approx(found[1], abs=0.02)
+    assert found[0] != 0
