@@ -46,6 +46,7 @@ class ResultBlocks:
         self._statistics = statistics
         self._whole: list[tuple[NDArray[np.uint8], NDArray[Any] | None, NDArray[Any] | None]] = []
         self._first_binding = self._run.first_binding
+        self._gathered_bytes = 0
         self._since = time.monotonic()
         self._iq_sum: NDArray[np.complex128] | None = None
         self._trace_sum: NDArray[np.complex128] | None = None
@@ -66,6 +67,7 @@ class ResultBlocks:
             if not self._whole:
                 self._first_binding = binding
             self._whole.append((packed, iq, traces))
+            self._gathered_bytes += sum(part.nbytes for part in (packed, iq, traces) if part is not None)
             if self._is_due():
                 self.flush()
             return
@@ -75,11 +77,10 @@ class ResultBlocks:
         """Send what was gathered."""
         if self._whole:
             self._put(self._first_binding, self._run.first_shot, self._whole)
-            self._whole = []
+            self._whole, self._gathered_bytes = [], 0
 
     def _is_due(self) -> bool:
-        gathered = sum(part.nbytes for parts in self._whole for part in parts if part is not None)
-        return gathered >= _BLOCK_BYTES or time.monotonic() - self._since >= _BLOCK_S
+        return self._gathered_bytes >= _BLOCK_BYTES or time.monotonic() - self._since >= _BLOCK_S
 
     def _put(
         self,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _U64 = np.uint64
 _JUMPS = 3
+_GUIDES = 64
+"""Uniforms of which the first state that they may decide is looked up; exact, as a power of two."""
 
 
 @njit(**JIT)
@@ -39,24 +41,27 @@ def draw_levels(header: Header, shots: Words, cumulative: Reals, digits: Bytes, 
     keys, bindings, block = header
     counter = np.zeros(4, dtype=np.uint64)
     words = np.empty(4, dtype=np.uint64)
+    lowest = np.empty(_GUIDES, dtype=np.int64)
+    last = cumulative.shape[1] - 1
     counter[0] = block
     for b in range(keys.shape[0]):
+        key = keys[b]
         counter[1] = bindings[b]
         row = cumulative[b]
+        state = 0
+        for guide in range(_GUIDES):
+            while state < last and row[state] * _GUIDES <= guide:
+                state += 1
+            lowest[guide] = state
         for shot in range(shots.shape[0]):
             counter[2] = shots[shot]
-            philox(counter, keys[b], words)
+            philox(counter, key, words)
             value = uniform(words[0])
-            low = 0
-            high = row.shape[0] - 1
-            while low < high:
-                middle = (low + high) // 2
-                if value < row[middle]:
-                    high = middle
-                else:
-                    low = middle + 1
+            state = lowest[int(value * _GUIDES)]
+            while state < last and row[state] <= value:
+                state += 1
             for q in range(digits.shape[1]):
-                levels[b, shot, q] = digits[low, q]
+                levels[b, shot, q] = digits[state, q]
 
 
 @njit(**JIT)
@@ -98,6 +103,8 @@ def draw_bits(
     (expected, up_share), tables, offset, mixing = window
     coefficients, classes = discriminators
     limit, certain = sure
+    sums = tables[0]
+    relevant = tables[4]
     n = levels.shape[2]
     end = expected.shape[2] - 1
     never = np.exp(-expected[:, :, end])
@@ -105,8 +112,9 @@ def draw_bits(
     words = np.empty(4, dtype=np.uint64)
     kept = np.empty((n, 4), dtype=np.uint64)
     more = np.empty(4, dtype=np.uint64)
-    times = np.empty((1, n, _JUMPS), dtype=np.int64)
-    after = np.empty((1, n, _JUMPS), dtype=np.uint8)
+    times = np.full((1, n, _JUMPS), end)
+    after = np.zeros((1, n, _JUMPS), dtype=np.uint8)
+    moved = np.zeros(n, dtype=np.bool_)
     values = np.empty((1, n), dtype=np.complex128)
     for b in range(keys.shape[0]):
         key = keys[b]
@@ -114,41 +122,45 @@ def draw_bits(
         for shot in range(shots.shape[0]):
             counter[2] = shots[shot]
             counter[3] = _U64(0)
-            all_stay = True
-            all_sure = True
+            any_moved = False
+            any_doubt = False
             for q in range(n):
                 level = levels[b, shot, q]
                 counter[0] = block + _U64(q)
                 philox(counter, key, words)
-                stays = expected[q, level, end] <= 0.0 or 1.0 - uniform(words[0]) < (1.0 - 1e-12) * never[q, level]
-                all_stay = all_stay and stays
-                all_sure = all_sure and uniform(words[2]) < limit[q, level]
+                moved[q] = expected[q, level, end] > 0.0 and 1.0 - uniform(words[0]) >= (1.0 - 1e-12) * never[q, level]
+                any_moved = any_moved or moved[q]
+                any_doubt = any_doubt or uniform(words[2]) >= limit[q, level]
                 bits[b, shot, q] = certain[q, level]
                 end_levels[b, shot, q] = level
                 for k in range(4):
                     kept[q, k] = words[k]
-            if all_stay:
-                for q in range(n if not all_sure else 0):
-                    if uniform(kept[q, 2]) >= limit[q, levels[b, shot, q]]:
-                        value = offset[q]
-                        for k in range(n):
-                            if mixing[q, k] != 0.0:
-                                value += mixing[q, k] * normal_of(kept[k, 2], kept[k, 3])
-                        for j in range(n):
-                            if tables[4][q, j]:
-                                value += tables[0][q, j, levels[b, shot, j], end]
-                        bits[b, shot, q] = class_of(value, coefficients, classes, q) > 0
+            if not (any_moved or any_doubt):
                 continue
             for q in range(n):
-                counter[0] = block + _U64(q)
-                rates = (expected[q], up_share[q], never[q])
-                draw_jumps((counter, key), (kept[q], more), rates, levels[b, shot, q], times[0, q], after[0, q])
-                end_levels[b, shot, q] = after[0, q, _JUMPS - 1]
-                values[0, q] = offset[q]
-            for k in range(n):
-                noise = normal_of(kept[k, 2], kept[k, 3])
-                for q in range(n):
-                    values[0, q] += mixing[q, k] * noise
-            integrate_shots(levels[b, shot : shot + 1], (times, after), tables, values)
+                if any_moved:
+                    times[0, q, 0] = end
+                    if moved[q]:
+                        counter[0] = block + _U64(q)
+                        rates = (expected[q], up_share[q], never[q])
+                        draw_jumps((counter, key), (kept[q], more), rates, levels[b, shot, q], times[0, q], after[0, q])
+                        end_levels[b, shot, q] = after[0, q, _JUMPS - 1]
+            if any_moved:
+                values[0, :] = 0.0
+                integrate_shots(levels[b, shot : shot + 1], (times, after), tables, values)
             for q in range(n):
-                bits[b, shot, q] = class_of(values[0, q], coefficients, classes, q) > 0
+                doubt = uniform(kept[q, 2]) >= limit[q, levels[b, shot, q]]
+                for j in range(n):
+                    doubt = doubt or (moved[j] and relevant[q, j])
+                if doubt:
+                    value = offset[q]
+                    for k in range(n):
+                        if mixing[q, k] != 0.0:
+                            value += mixing[q, k] * normal_of(kept[k, 2], kept[k, 3])
+                    if any_moved:
+                        value += values[0, q]
+                    else:
+                        for j in range(n):
+                            if relevant[q, j]:
+                                value += sums[q, j, levels[b, shot, j], end]
+                    bits[b, shot, q] = class_of(value, coefficients, classes, q) > 0
