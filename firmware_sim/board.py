@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from firmware_sim.active_run import ActiveRun, RunAbortedError
 from qctrl.errors import InstrumentError, InstrumentFault, ProtocolError, QctrlError
-from qctrl.protocol import Patch, Program, Run, Setup
+from qctrl.protocol import RUNS_AHEAD, Patch, Program, Run, Setup
 from qctrl.signal.duty import check_duty
 
 _log = logging.getLogger(__name__)
@@ -82,15 +83,18 @@ class Board:
         self._program: Program | None = None
         self._program_hash = ""
         self._patch: Patch | None = None
-        self._active: ActiveRun | None = None
+        self._runs: deque[ActiveRun] = deque(maxlen=RUNS_AHEAD)
+        """The last runs, in the order in which they are played."""
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="board", daemon=True)
         self._thread.start()
 
-    def status(self) -> dict[str, Any]:
-        """Return state and progress."""
-        if self._active is not None:
-            return self._active.status()
+    def status(self, run_id: str = "") -> dict[str, Any]:
+        """Return state and progress, of a run or else of the one that plays, or played last."""
+        asked = [active for active in self._runs if active.run.run_id == run_id]
+        playing = [active for active in self._runs if active.state == "running"]
+        for active in (*asked, *playing, *reversed(self._runs)):
+            return active.status()
         state = "ready" if self._setup is not None else "safe"
         return {"state": state, "run_id": "", "done_shots": 0, "total_shots": 0, "steps": 0}
 
@@ -104,7 +108,7 @@ class Board:
         setup = Setup.from_bytes(data)
         if setup.device != self.device:
             raise InstrumentError(f"setup is for device {setup.device!r}, this board is wired to {self.device!r}")
-        self._active = None
+        self._runs.clear()
         self._program = self._patch = None
         self._setup, self._setup_hash = setup, setup.hash.hex()
         return self._setup_hash
@@ -117,6 +121,10 @@ class Board:
             ProtocolError: The Program is for another Setup, or the Patch for another Program.
         """
         self._refuse_while_running("load")
+        self._runs.clear()
+        return self._take(buffers)
+
+    def _take(self, buffers: Sequence[bytes]) -> str:
         if not 1 <= len(buffers) <= _ARTEFACTS_PER_LOAD:
             raise ProtocolError(f"load takes a Program, a Patch or both, got {len(buffers)} buffers")
         if self._setup is None:
@@ -136,7 +144,6 @@ class Board:
         patch = Patch.from_bytes(rest[0]) if rest else None
         if patch is not None:
             patch.verify_for(program)
-        self._active = None
         self._program, self._program_hash, self._patch = program, program_hash, patch
         return program_hash
 
@@ -147,6 +154,22 @@ class Board:
             InstrumentError: The Run does not fit what is loaded, its epoch is stale, or the board is busy.
         """
         self._refuse_while_running("start")
+        return self._begin(data)
+
+    def play(self, artefacts: Sequence[bytes], data: bytes) -> str:
+        """Take what a Run plays, if it is not loaded, and start it behind those that go on; return its id.
+
+        Raises:
+            InstrumentError: The Run does not fit, its epoch is stale, or too many runs go on.
+            ProtocolError: What it plays does not belong together.
+        """
+        if len(self._runs) == RUNS_AHEAD and self._runs[0].state == "running":
+            self._refuse_while_running("play")
+        if artefacts:
+            self._take(artefacts)
+        return self._begin(data)
+
+    def _begin(self, data: bytes) -> str:
         run = Run.from_bytes(data)
         if run.epoch < self.epoch:
             raise InstrumentFault(
@@ -157,7 +180,8 @@ class Board:
         _check_run(run, loaded)
         self._rig.check(loaded, run)
         self.epoch = run.epoch
-        self._active = active = ActiveRun(run, self._on_change)
+        active = ActiveRun(run, self._on_change)
+        self._runs.append(active)
         self._tasks.put(lambda: self._play(loaded, active))
         return run.run_id
 
@@ -168,8 +192,8 @@ class Board:
             InstrumentError: There is no such run.
             QctrlError: What made the run fail.
         """
-        active = self._active
-        if active is None or active.run.run_id != run_id:
+        active = next((each for each in self._runs if each.run.run_id == run_id), None)
+        if active is None:
             raise InstrumentError(f"there is no run {run_id!r} on this board; it was aborted or the board restarted")
         data = active.take(block)
         if data is None and not active.is_exhausted(block):
@@ -179,12 +203,13 @@ class Board:
         return active.status(), data
 
     def abort(self) -> bool:
-        """Stop the run, if any; return whether the board is at rest."""
-        if self._active is not None and self._active.state == "running":
-            self._active.abort()
-            return False
-        self._active = None
-        return True
+        """Stop the runs, if any; return whether the board is at rest."""
+        going_on = [active for active in self._runs if active.state == "running"]
+        for active in going_on:
+            active.abort()
+        if not going_on:
+            self._runs.clear()
+        return not going_on
 
     def debug(self, body: dict[str, Any], buffers: Sequence[bytes]) -> Future[tuple[dict[str, Any], list[bytes]]]:
         """Ask the rig in the board's own thread, after the run."""
@@ -218,10 +243,11 @@ class Board:
         return Loaded(self._setup, self._setup_hash, self._program, self._program_hash, self._patch, patch_hash)
 
     def _refuse_while_running(self, verb: str) -> None:
-        if self._active is not None and self._active.state == "running":
-            raise InstrumentFault(
-                f"{verb} refused: run {self._active.run.run_id} is going on; fetch or abort it", fault_code="QC-BUSY"
-            )
+        for active in self._runs:
+            if active.state == "running":
+                raise InstrumentFault(
+                    f"{verb} refused: run {active.run.run_id} is going on; fetch or abort it", fault_code="QC-BUSY"
+                )
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
@@ -229,6 +255,7 @@ class Board:
 
     def _play(self, loaded: Loaded, active: ActiveRun) -> None:
         try:
+            active.step()  # it may have been aborted while others played
             self._rig.play(loaded, active)
         except RunAbortedError:
             active.finish(InstrumentFault("the run was aborted", fault_code="QC-ABORTED"))

@@ -11,7 +11,7 @@ from qctrl.protocol import PROTOCOL_VERSION, Request
 from qctrl.transport import Answer, Buffer, Deferred
 from qctrl.version import __version__
 
-CAPABILITIES: Final = ("branch", "debug", "iq", "play", "sim", "trace")
+CAPABILITIES: Final = ("ahead", "branch", "debug", "iq", "play", "sim", "trace")
 _MAX_WAIT_S: Final = 60.0
 _MARGIN: Final = 0.9
 """Part of the caller's deadline that an answer may take; the rest is for its way back."""
@@ -69,9 +69,7 @@ class Service:
         if not buffers:
             raise ProtocolError("play takes a Run, and before it what is to be loaded; got no buffer")
         wait_s, (*artefacts, run) = _wait_s(request), buffers
-        if artefacts:
-            self._board.load(artefacts)
-        return self._block(self._board.start(run), 0, wait_s)
+        return self._block(self._board.play(artefacts, run), 0, wait_s)
 
     def _block(self, run_id: str, block: int, wait_s: float) -> Deferred:
         def poll() -> Answer | None:
@@ -81,7 +79,7 @@ class Service:
             status, data = found
             return Answer(status, () if data is None else (data,))
 
-        return Deferred(wait_s, poll, lambda: Answer(self._board.status()))
+        return Deferred(wait_s, poll, lambda: Answer(self._board.status(run_id)))
 
     def _abort(self, request: Request, _buffers: list[bytes]) -> Deferred:
         def expire() -> Answer:

@@ -24,8 +24,8 @@ class Identity:
     epoch: int
     """Highest epoch that it has seen; runs of a lower one are refused."""
     capabilities: frozenset[str]
-    """Of ``branch`` (flow on measured bits), ``iq``, ``trace``, ``play`` (all of a short run in one exchange), ``sim``
-    (emulator's switches) and ``debug``."""
+    """Of ``branch`` (flow on measured bits), ``iq``, ``trace``, ``play`` (all of a short run in one exchange),
+    ``ahead`` (the next runs are taken while one plays), ``sim`` (emulator's switches) and ``debug``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,16 @@ class Driver(Link, Playback, Protocol):
 class AtOnce(Protocol):
     """What a driver may offer beside the steps of ``Playback``."""
 
-    def play(self, program: Program, patch: Patch | None, run: Run, wait_s: float) -> Fetched:
-        """Load, start and fetch block 0, waiting up to ``wait_s`` for it, in one exchange with the instrument."""
+    def send(self, program: Program, patch: Patch | None, run: Run, wait_s: float) -> None:
+        """Have a run loaded and started, in one exchange, and return at once.
+
+        With capability ``ahead``, up to ``RUNS_AHEAD`` runs may be sent before the first is answered and fetched;
+        they are played in order.
+        """
+        ...
+
+    def answer(self, run_id: str) -> Fetched:
+        """Return block 0 of a run that was sent, or how far it was ``wait_s`` after it was."""
         ...
 
 

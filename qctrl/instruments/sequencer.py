@@ -11,7 +11,7 @@ from qctrl.errors import InstrumentError, ProtocolError
 from qctrl.instruments.base import Fetched, Identity, Progress, State
 from qctrl.instruments.rules import check_pair, safe_on_failure
 from qctrl.protocol import PROTOCOL_VERSION, Patch, Program, Results, Run, Setup
-from qctrl.transport import Answer, Client
+from qctrl.transport import Answer, Client, Posted
 
 _DEADLINES_S: Final = {
     "hello": 10.0,
@@ -57,6 +57,8 @@ class Sequencer:
         self._device = device
         self._setup_hash = b""
         self._program_hash = b""
+        self._patch_hash = b""
+        self._sent: dict[str, Posted] = {}
         self._identity: Identity | None = None
 
     def connect(self) -> Identity:
@@ -88,7 +90,8 @@ class Sequencer:
         identity = setup.hash
         if identity == self._setup_hash:
             return
-        self._program_hash = self._setup_hash = b""
+        self._setup_hash = b""
+        self._forget()
         with safe_on_failure(self.safe_state):
             answer = self._client.request("configure", {}, [setup.to_bytes()], deadline_s=_DEADLINES_S["configure"])
             self._check_echo("configure", answer, "setup_hash", identity)
@@ -102,13 +105,12 @@ class Sequencer:
         """
         with safe_on_failure(self.safe_state):
             check_pair(program, patch, self._setup_hash)
-            identity = program.hash
-            buffers = self._not_loaded(identity, program, patch)
+            buffers = self._not_loaded(program, patch)
             if not buffers:
                 return
             answer = self._client.request("load", {}, buffers, deadline_s=_DEADLINES_S["load"])
-            self._check_echo("load", answer, "program_hash", identity)
-        self._program_hash = identity
+            self._check_echo("load", answer, "program_hash", program.hash)
+        self._loads(program, patch)
 
     def start(self, run: Run) -> None:
         """Start playing; see ``Playback``."""
@@ -124,8 +126,8 @@ class Sequencer:
             answer = self._client.request("fetch", body, deadline_s=wait_s + _DEADLINES_S["fetch"])
             return self._fetched(answer, run_id)
 
-    def play(self, program: Program, patch: Patch | None, run: Run, wait_s: float) -> Fetched:
-        """Load, start and fetch block 0; see ``AtOnce``.
+    def send(self, program: Program, patch: Patch | None, run: Run, wait_s: float) -> None:
+        """Have a run loaded and started; see ``AtOnce``.
 
         Raises:
             ProtocolError: Program, patch and run do not belong together, or not to the configured Setup.
@@ -134,20 +136,25 @@ class Sequencer:
         with safe_on_failure(self.safe_state):
             self._refuse_switches(run)
             check_pair(program, patch, self._setup_hash)
-            identity = program.hash
-            buffers = [*self._not_loaded(identity, program, patch), run.to_bytes()]
+            buffers = [*self._not_loaded(program, patch), run.to_bytes()]
             body, deadline_s = {"wait_ms": round(wait_s * 1e3)}, wait_s + _DEADLINES_S["play"]
-            fetched = self._fetched(self._client.request("play", body, buffers, deadline_s=deadline_s), run.run_id)
-        # The run named program and patch by their hashes, so the answer acknowledges them.
-        self._program_hash = identity
-        return fetched
+            self._sent[run.run_id] = self._client.post("play", body, buffers, deadline_s=deadline_s)
+        # Requests are read in order; should this one be refused, ``safe_state`` forgets what is loaded.
+        self._loads(program, patch)
+
+    def answer(self, run_id: str) -> Fetched:
+        """Return the first that is known of a run that was sent; see ``AtOnce``."""
+        with safe_on_failure(self.safe_state):
+            return self._fetched(self._client.answer(self._sent.pop(run_id)), run_id)
 
     def abort(self) -> None:
         """Stop the run, if any; see ``Playback``."""
+        self._forget()
         self._client.request("abort", deadline_s=_DEADLINES_S["abort"])
 
     def safe_state(self) -> None:
         """Stop every output; see ``Link``."""
+        self._forget()
         self._client.request("safe_state", deadline_s=_DEADLINES_S["safe_state"])
 
     def health(self) -> Progress:
@@ -165,14 +172,24 @@ class Sequencer:
         """Close the connection."""
         self._client.close()
 
-    def _not_loaded(self, identity: bytes, program: Program, patch: Patch | None) -> list[bytes]:
-        """Return what must be sent; what is loaded is unknown until the answer is there."""
-        sent = [] if identity == self._program_hash else [program.to_bytes()]
-        if patch is not None:
+    def _not_loaded(self, program: Program, patch: Patch | None) -> list[bytes]:
+        """Return what must be sent; what is loaded is unknown until it is there."""
+        same = program.hash == self._program_hash
+        sent = [] if same else [program.to_bytes()]
+        if patch is not None and not (same and patch.hash == self._patch_hash):
             sent.append(patch.to_bytes())
         if sent:
-            self._program_hash = b""
+            self._program_hash = self._patch_hash = b""
         return sent
+
+    def _loads(self, program: Program, patch: Patch | None) -> None:
+        self._program_hash, self._patch_hash = program.hash, b"" if patch is None else patch.hash
+
+    def _forget(self) -> None:
+        """Take nothing for loaded, and no answer for one to a run that was sent."""
+        self._program_hash = self._patch_hash = b""
+        self._sent.clear()
+        self._client.forget()
 
     def _refuse_switches(self, run: Run) -> None:
         if run.sim is not None and self._identity is not None and "sim" not in self._identity.capabilities:

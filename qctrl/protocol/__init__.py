@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qctrl.protocol.flow import FLOW, FlowOp
-from qctrl.protocol.messages import PROTOCOL_VERSION, Reply, Request
+from qctrl.protocol.messages import PROTOCOL_VERSION, RUNS_AHEAD, Reply, Request
 from qctrl.protocol.patch import Patch
 from qctrl.protocol.program import (
     BLOCK,
@@ -32,6 +32,7 @@ __all__ = [
     "FRAME",
     "PROTOCOL_VERSION",
     "ROW",
+    "RUNS_AHEAD",
     "CaptureMode",
     "Crosstalk",
     "EventOp",

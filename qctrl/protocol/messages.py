@@ -9,6 +9,9 @@ import msgspec
 PROTOCOL_VERSION: Final = 1
 """Version of verbs and bodies; both sides must speak the same."""
 
+RUNS_AHEAD: Final = 4
+"""Runs that a board with capability ``ahead`` holds: one that plays, those behind it, and those not yet fetched."""
+
 Verb: TypeAlias = Literal[
     "hello", "configure", "load", "start", "fetch", "play", "abort", "safe_state", "health", "debug"
 ]
@@ -19,7 +22,8 @@ VERBS: Final[dict[str, str]] = {
     "load": "one or two buffers: Program, Patch",
     "start": "one buffer: Run; the reply acknowledges, execution goes on",
     "fetch": "body: run_id, chunk; the reply says running with progress, or brings Results",
-    "play": "one to three buffers: Program, Patch, Run; body: wait_ms; load, start and fetch block 0 at once",
+    "play": "one to three buffers: Program, Patch, Run; body: wait_ms; load, start and fetch block 0 at once; "
+    "with capability `ahead` also while runs go on, up to RUNS_AHEAD in all, which are played in order",
     "abort": "stop the run, if any, and go to the safe state",
     "safe_state": "stop every output; idempotent",
     "health": "heartbeat: state and progress",

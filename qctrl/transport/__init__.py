@@ -2,7 +2,7 @@
 
 from qctrl.transport.address import check_address
 from qctrl.transport.answer import Answer
-from qctrl.transport.client import Client
+from qctrl.transport.client import Client, Posted
 from qctrl.transport.framing import Buffer, Kind, Message, pack, unpack
 from qctrl.transport.server import Deferred, Handler, Server
 
@@ -14,6 +14,7 @@ __all__ = [
     "Handler",
     "Kind",
     "Message",
+    "Posted",
     "Server",
     "check_address",
     "pack",

@@ -1,9 +1,10 @@
-"""Client end of the wire: one request at a time, each with a deadline and an acknowledgement."""
+"""Client end of the wire: requests, each with a deadline and an acknowledgement."""
 
 import math
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -24,11 +25,22 @@ def _nothing_known() -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A request that was sent, and whose answer is still to be asked for."""
+
+    verb: Verb
+    seq: int
+    until: float
+    """End of its deadline, on the monotonic clock."""
+    deadline_s: float
+
+
 class Client:
-    """Sends requests to one server and waits for the reply to each.
+    """Sends requests to one server, and waits for the reply to each.
 
     Belongs to the thread that created it. The reply with the number of the request acknowledges it; a reply that
-    comes after its deadline is discarded when the next request meets it, never taken for an answer.
+    nobody waits for any more is discarded when the next request meets it, never taken for an answer.
 
     Args:
         address: Where the server is, see ``check_address``.
@@ -47,6 +59,8 @@ class Client:
         self._peer_failure = peer_failure
         self._session = secrets.token_hex(8)
         self._seq = 0
+        self._posted: set[int] = set()
+        self._early: dict[int, Message] = {}
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = open_socket(self._context, zmq.DEALER)
         # Nothing is queued for a peer that is not there: sending waits for the connection, up to the deadline.
@@ -75,6 +89,25 @@ class Client:
             InstrumentFault: The firmware refused or failed the request.
             ProtocolError: A message is malformed, too large, or of another protocol version.
         """
+        return self.answer(self.post(verb, body, buffers, deadline_s=deadline_s))
+
+    def post(
+        self,
+        verb: Verb,
+        body: Mapping[str, Any] | None = None,
+        buffers: Sequence[Buffer] = (),
+        *,
+        deadline_s: float,
+    ) -> Posted:
+        """Send a request and return at once; the arguments are those of :meth:`request`.
+
+        The server reads requests in the order in which they are sent; it may answer them in another.
+
+        Raises:
+            InstrumentTimeoutError: It could not be sent within the deadline.
+            InstrumentError: The peer's process has died.
+            ProtocolError: The message is too large.
+        """
         self._seq += 1
         request = Request(
             verb=verb,
@@ -84,47 +117,61 @@ class Client:
             body=dict(body or {}),
         )
         parts = pack(Message(Kind.REQUEST, self._seq, msgspec.json.encode(request), tuple(buffers)))
-        until = time.monotonic() + deadline_s
-        self._wait(zmq.POLLOUT, until, verb, deadline_s)
+        posted = Posted(verb, self._seq, time.monotonic() + deadline_s, deadline_s)
+        self._wait(zmq.POLLOUT, posted)
         self._socket.send_multipart(parts, copy=False)
-        return self._answer(until, verb, deadline_s)
+        self._posted.add(posted.seq)
+        return posted
 
-    def close(self) -> None:
-        """Close the connection, dropping what was not sent."""
-        self._context.destroy(linger=0)
-
-    def _answer(self, until: float, verb: str, deadline_s: float) -> Answer:
-        while True:
-            self._wait(zmq.POLLIN, until, verb, deadline_s)
-            message = unpack([frame.buffer for frame in self._socket.recv_multipart(copy=False)])
-            # A server that could not even read the number answers with 0.
-            if message.kind is Kind.REPLY and message.seq in (self._seq, 0):
-                break
+    def answer(self, posted: Posted) -> Answer:
+        """Return the answer to a request that was posted; raises what :meth:`request` raises."""
+        self._posted.discard(posted.seq)
+        message = self._message(posted)
         reply = _decode(message.header)
         if reply.ok:
             return Answer(reply.body, message.buffers)
         if reply.code == ProtocolError.code:
-            raise ProtocolError(f"{self._who()} refused {verb}: {reply.text}")
+            raise ProtocolError(f"{self._who()} refused {posted.verb}: {reply.text}")
         raise InstrumentFault(
-            f"{self._who()} refused {verb}: {reply.text} [{reply.code}]",
+            f"{self._who()} refused {posted.verb}: {reply.text} [{reply.code}]",
             name=self.name,
             address=self.address,
             fault_code=reply.code,
         )
 
-    def _wait(self, direction: int, until: float, verb: str, deadline_s: float) -> None:
+    def forget(self) -> None:
+        """Discard the answers to all requests that were posted."""
+        self._posted.clear()
+        self._early.clear()
+
+    def close(self) -> None:
+        """Close the connection, dropping what was not sent."""
+        self._context.destroy(linger=0)
+
+    def _message(self, posted: Posted) -> Message:
+        while posted.seq not in self._early:
+            self._wait(zmq.POLLIN, posted)
+            message = unpack([frame.buffer for frame in self._socket.recv_multipart(copy=False)])
+            # A server that could not even read the number answers with 0.
+            if message.kind is Kind.REPLY and message.seq in (posted.seq, 0):
+                return message
+            if message.kind is Kind.REPLY and message.seq in self._posted:
+                self._early[message.seq] = message
+        return self._early.pop(posted.seq)
+
+    def _wait(self, direction: int, posted: Posted) -> None:
         while True:
-            left_ms = (until - time.monotonic()) * 1e3
+            left_ms = (posted.until - time.monotonic()) * 1e3
             if self._socket.poll(max(0, min(_SLICE_MS, math.ceil(left_ms))), direction):
                 return
             failure = self._peer_failure()
             # A reply sent just before the process ended is still an answer.
             if failure is not None and not self._socket.poll(0, direction):
-                text = f"{self._who()} died during {verb}: {failure}"
+                text = f"{self._who()} died during {posted.verb}: {failure}"
                 raise InstrumentError(text, name=self.name, address=self.address)
             if left_ms <= 0:
                 raise InstrumentTimeoutError(
-                    f"{self._who()} did not answer {verb} within {deadline_s:g} s; "
+                    f"{self._who()} did not answer {posted.verb} within {posted.deadline_s:g} s; "
                     "check that it runs and that the address is right",
                     name=self.name,
                     address=self.address,

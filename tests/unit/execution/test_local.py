@@ -1,6 +1,7 @@
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from qctrl.config import Rack
 from qctrl.errors import InstrumentError, InstrumentFault, JobCancelledError, JobTimeLimitError, ResourceError
 from qctrl.execution import JobSpec, LocalRunner, Work
-from qctrl.protocol import SimOptions
+from qctrl.protocol import RUNS_AHEAD, SimOptions
 from tests.unit.firmware_sim import toys
 from tests.unit.instruments.loopback import OnesRig, serving
 
@@ -58,6 +59,51 @@ def test_pubs_of_one_program_take_one_exchange(runner, bench):
     assert [work.bits.shape for work in found] == [(2, 3, 1), (1, 3, 1), (3, 3, 1)]
     assert len({str(work.spans[["start_us", "stop_us"]]) for work in found}) == 1
     assert [verb for verb in bench.verbs if verb != "fetch"] == ["hello", "configure", "play"]
+
+
+def circuits_of_their_own():
+    works = [Work(program, None, 3, pub_index=k) for k, program in enumerate((toys.excited(), toys.reset()) * 3)]
+    return JobSpec("job1", "pair2", toys.setup(), tuple(works), SimOptions(seed=1))
+
+
+def test_runs_are_sent_while_the_first_plays(runner, bench, rig):
+    rig.hold.clear()
+    execution = runner.submit(circuits_of_their_own())
+    deadline = time.monotonic() + WAIT_S
+    while bench.verbs.count("play") < RUNS_AHEAD:
+        assert time.monotonic() < deadline
+    assert execution.progress()[0] == 0
+    rig.hold.set()
+    spans = [work.spans for work in execution.result(WAIT_S).works]
+    assert bench.verbs.count("play") == len(spans) == 6
+    times = [time_us for span in spans for time_us in span[["start_us", "stop_us"]].tolist()[0]]
+    assert times == sorted(times), "what waits does not play"
+
+
+def test_runs_wait_for_a_rack_that_takes_one_at_a_time(runner, bench):
+    bench.changes["hello"] = {"capabilities": ["branch", "play", "sim"]}
+    assert len(runner.submit(circuits_of_their_own()).result(WAIT_S).works) == 6
+    assert bench.verbs.count("play") == 6
+
+
+def test_nothing_is_sent_ahead_of_the_seed_that_it_needs(runner, bench, rig):
+    """The loopback says that it drew seed 4."""
+    spec = replace(circuits_of_their_own(), sim=SimOptions())
+    assert runner.submit(spec).result(WAIT_S).metadata["seed"] == 4
+
+
+def test_job_that_is_cancelled_takes_what_was_sent_ahead_along(runner, bench, rig):
+    rig.hold.clear()
+    execution = runner.submit(circuits_of_their_own())
+    deadline = time.monotonic() + WAIT_S
+    while bench.verbs.count("play") < RUNS_AHEAD:
+        assert time.monotonic() < deadline
+    execution.cancel()
+    with pytest.raises(JobCancelledError):
+        execution.result(WAIT_S)
+    rig.hold.set()
+    assert runner.submit(job()).result(WAIT_S)
+    assert bench.verbs.count("hello") == 1, "the connection stayed"
 
 
 def test_rack_that_is_prepared_is_open_when_the_job_comes(runner, bench):

@@ -8,7 +8,7 @@ import pytest
 from firmware_sim.board import Board
 from firmware_sim.service import Service
 from qctrl.errors import InstrumentError, InstrumentFault, InstrumentTimeoutError, ProtocolError, ResourceError
-from qctrl.protocol import PROTOCOL_VERSION, Patch, Request, Run
+from qctrl.protocol import PROTOCOL_VERSION, RUNS_AHEAD, Patch, Request, Run
 from qctrl.transport import Answer, Deferred
 from tests.unit.firmware_sim import toys
 
@@ -301,7 +301,7 @@ def wire(board, changed):
 def test_hello_says_who_and_what(wire):
     body = wire.ask("hello").body
     assert (body["protocol"], body["kind"], body["device"], body["epoch"]) == (PROTOCOL_VERSION, "emulator", "pair2", 0)
-    assert set(body["capabilities"]) == {"branch", "debug", "iq", "play", "sim", "trace"}
+    assert set(body["capabilities"]) == {"ahead", "branch", "debug", "iq", "play", "sim", "trace"}
     msgspec.json.encode(body)
 
 
@@ -329,6 +329,57 @@ def test_one_verb_plays_a_short_run(wire):
     assert wire.ask("play", {"wait_ms": 5000}, [run_of().to_bytes()]).buffers == (b"block 0",), "what is loaded stays"
 
 
+def test_runs_wait_behind_the_one_that_plays(loaded, rig, changed):
+    rig.hold.clear()
+    runs = [run_of() for _ in range(RUNS_AHEAD)]
+    for run in runs:
+        assert loaded.play([], run.to_bytes()) == run.run_id
+    with pytest.raises(InstrumentFault, match=f"play refused: run {runs[0].run_id} is going on"):
+        loaded.play([], run_of().to_bytes())
+    assert [loaded.status(run.run_id)["run_id"] for run in runs] == [run.run_id for run in runs]
+    assert loaded.status()["run_id"] == runs[0].run_id
+    rig.hold.set()
+    for run in runs:
+        assert fetch(loaded, changed, run.run_id, 0)[1] == b"block 0"
+    assert loaded.status()["run_id"] == runs[-1].run_id
+
+
+def test_what_waits_behind_a_run_is_aborted_with_it_and_never_played(loaded, rig, changed, monkeypatch):
+    rig.hold.clear()
+    begun, played, play = threading.Event(), [], rig.play
+
+    def noted(plays, active):
+        played.append(active.run.run_id)
+        begun.set()
+        play(plays, active)
+
+    monkeypatch.setattr(rig, "play", noted)
+    runs = [run_of(), run_of()]
+    for run in runs:
+        loaded.play([], run.to_bytes())
+    assert begun.wait(WAIT_S)
+    while not loaded.abort():
+        assert changed.wait(WAIT_S)
+        changed.clear()
+    assert played == [runs[0].run_id]
+    assert loaded.status()["state"] == "ready"
+
+
+def test_a_run_that_waits_plays_what_was_loaded_for_it(board, rig, changed, monkeypatch):
+    board.configure(toys.setup().to_bytes())
+    names, play = [], rig.play
+    monkeypatch.setattr(rig, "play", lambda plays, active: (names.append(plays.program_hash), play(plays, active)))
+    rig.hold.clear()
+    hashes = {}
+    for program in (toys.excited(), toys.reset()):
+        hashes[program.hash.hex()] = run_of(program_hash=program.hash.hex(), patch_hash="", n_bindings=1)
+        board.play([program.to_bytes()], hashes[program.hash.hex()].to_bytes())
+    rig.hold.set()
+    for run in hashes.values():
+        fetch(board, changed, run.run_id, 1)
+    assert names == list(hashes)
+
+
 def test_fetch_that_waits_in_vain_tells_progress(wire, loaded, rig):
     rig.hold.clear()
     run = run_of()
@@ -339,9 +390,10 @@ def test_fetch_that_waits_in_vain_tells_progress(wire, loaded, rig):
 
 
 def test_abort_of_a_hung_run_is_a_timeout(wire, loaded, rig, monkeypatch):
-    gate = threading.Event()
-    monkeypatch.setattr(rig, "play", lambda loaded, active: gate.wait(WAIT_S))
+    gate, begun = threading.Event(), threading.Event()
+    monkeypatch.setattr(rig, "play", lambda loaded, active: (begun.set(), gate.wait(WAIT_S)))
     loaded.start(run_of().to_bytes())
+    assert begun.wait(WAIT_S)
     with pytest.raises(InstrumentTimeoutError, match="has not stopped yet"):
         wire.ask("abort", deadline_ms=20)
     gate.set()

@@ -1,6 +1,7 @@
 import contextlib
 import threading
 import time
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -171,6 +172,20 @@ def test_answer_that_comes_late_is_never_taken_for_the_next_one(server, handler,
     server.wake()
     for _ in range(3):
         assert client.request("health", deadline_s=5).body == {"verb": "health"}
+
+
+def test_posted_requests_are_answered_in_any_order(server, handler, client):
+    late = client.post("fetch", {"wait_s": 30}, deadline_s=60)
+    early, forgotten, asked = (client.post("health", buffers=[bytes([k])], deadline_s=5) for k in range(3))
+    assert client.answer(early).buffers == (b"\0",)
+    assert client.request("hello", deadline_s=5).body == {"verb": "hello"}
+    handler.gate.set()
+    server.wake()
+    assert client.answer(late).body == {"late": True}
+    assert client.answer(asked).buffers == (b"\2",)
+    client.forget()
+    with pytest.raises(InstrumentTimeoutError, match=r"health within 0.1 s"):
+        client.answer(replace(forgotten, until=0.0, deadline_s=0.1))
 
 
 def test_dead_process_is_told_at_once_with_its_last_words(address):
