@@ -62,11 +62,11 @@ def player(n_qubits: int, program: Program, shots: int, levels: int) -> Callable
     key = stream_key(1, 0, program.hash)
 
     def play(cache: OperatorCache, renderer: Renderer | None = None) -> object:
-        engine = Engine(truth, setup, SimOptions(seed=1, levels=levels, mode="tree"), cache)
+        engine = Engine(truth, setup, SimOptions(seed=1, levels=levels), cache)
         engine.prepare(program, shots)
         sequencer = Sequencer(program, setup, engine, 10**6, lambda: None, renderer)
         numbers = np.arange(shots, dtype=np.uint64)
-        return sequencer.run(engine.begin(numbers, 0, key, program.n_clbits, (len(program.captures), 0)))
+        return sequencer.run(engine.begin(numbers, 0, key, program.n_clbits))
 
     return play
 
