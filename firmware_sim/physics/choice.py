@@ -32,6 +32,8 @@ PLAYED_AS_TREES = 2
 """Levels of a density matrix that goes through the tables of a tree."""
 _JUMPING = 3.0
 """Time of a history, with its jumps, over that of a column of a density matrix, which has none."""
+_ALONE = 2e6
+"""Multiplications that take as long as a binding that is played by itself takes beside its states."""
 _KINDS = 4
 """Jumps that a qubit may make in a segment."""
 
@@ -53,6 +55,8 @@ class Job:
     """Groups of shots whose slow noise differs, at most; the choice counts neither them nor what is below."""
     readings: int = 0
     """Captures before the last ones, whose outcomes tell shots apart."""
+    is_open: bool = False
+    """Whether words are bound to the program, often many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,8 @@ def choose(job: Job, options: SimOptions) -> Choice:
 def _dense_saves_nothing(job: Job, levels: int, *, mixed: bool) -> bool:
     if mixed and levels == PLAYED_AS_TREES:
         # Outcomes that something follows would each need a state of their own.
-        return job.readings > 0 or mixed_cost(job) > tree_cost(job, levels)
+        alone = _ALONE if job.is_open else 0.0
+        return job.readings > 0 or mixed_cost(job) > tree_cost(job, levels) + alone
     return dense_cost(job, levels, mixed=mixed) > _TREE + tree_cost(job, levels)
 
 

@@ -41,6 +41,7 @@ def job_of(chip: Chip, setup: Setup, program: Program, measured: frozenset[int],
         records=_records(program),
         jumps_per_shot=rate * duration_s if noise else 0.0,
         readings=_readings(program),
+        is_open=program.n_slots > 1,
     )
 
 

@@ -7,8 +7,8 @@ from qctrl.errors import ResourceError
 from qctrl.protocol import SimOptions
 
 
-def job(n_qubits=5, *, n_segments=40, shots=4096, records=0, jumps=0.25, readings=0) -> Job:
-    return Job(n_qubits, n_segments, shots, records, jumps, readings=readings)
+def job(n_qubits=5, *, n_segments=40, shots=4096, records=0, jumps=0.25, readings=0, is_open=False) -> Job:
+    return Job(n_qubits, n_segments, shots, records, jumps, readings=readings, is_open=is_open)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ def job(n_qubits=5, *, n_segments=40, shots=4096, records=0, jumps=0.25, reading
         (job(1), SimOptions(levels=2), "density matrix", 2),
         (job(5), SimOptions(levels=2), "density matrix", 2),
         (job(5, shots=10), SimOptions(levels=2), "tree", 2),
+        (job(5, shots=10, is_open=True), SimOptions(levels=2), "density matrix", 2),
         (job(5, readings=3), SimOptions(levels=2), "tree", 2),
         (job(8), SimOptions(levels=2), "tree", 2),
         (job(2, jumps=0.0), SimOptions(levels=2, noise=False), "tree", 2),
