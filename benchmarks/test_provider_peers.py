@@ -27,13 +27,13 @@ def service():
         yield service
 
 
-def ansatz(backend, *, measured):
-    """Return the circuit, and what draws points for it: new ones at every call, as no round may know the last one's."""
+def ansatz(backend, seed, *, measured):
+    """Return the circuit, and what draws points for it: new ones at every call, as states of known points are kept."""
     circuit = efficient_su2(QUBITS, reps=3)
     if measured:
         circuit.measure_all()
     isa = generate_preset_pass_manager(1, backend=backend, seed_transpiler=1).run(circuit)
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     return isa, lambda: rng.uniform(0, 2 * np.pi, (POINTS, isa.num_parameters))
 
 
@@ -58,7 +58,7 @@ def compare(benchmark, ours, theirs, what):
 @pytest.mark.parametrize("levels", LEVELS)
 def test_many_pubs(benchmark, service, levels):
     backend = service.backend("chain5", seed=1, levels=levels)
-    isa, values = ansatz(backend, measured=True)
+    isa, values = ansatz(backend, 1, measured=True)
     sampler, peer = SamplerV2(backend), BackendSamplerV2(backend=aer(backend, noisy=True))
     compare(
         benchmark,
@@ -71,7 +71,7 @@ def test_many_pubs(benchmark, service, levels):
 @pytest.mark.parametrize("levels", LEVELS)
 def test_one_pub_of_many_points(benchmark, service, levels):
     backend = service.backend("chain5", seed=1, levels=levels)
-    isa, values = ansatz(backend, measured=True)
+    isa, values = ansatz(backend, 2, measured=True)
     sampler, peer = SamplerV2(backend), BackendSamplerV2(backend=aer(backend, noisy=True))
     compare(
         benchmark,
@@ -95,7 +95,7 @@ def observables():
 @pytest.mark.parametrize("levels", LEVELS)
 def test_many_observables(benchmark, service, levels):
     backend = service.backend("chain5", seed=1, levels=levels)
-    isa, values = ansatz(backend, measured=False)
+    isa, values = ansatz(backend, 3, measured=False)
     wanted = [[each.apply_layout(isa.layout)] for each in observables()]
     estimator, peer = EstimatorV2(backend), BackendEstimatorV2(backend=aer(backend, noisy=False))
     compare(

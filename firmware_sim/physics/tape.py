@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from firmware_sim.physics.staff import Staff
     from firmware_sim.physics.tally import Tally
 
-_EVERY, _LAST = 1, 6
+_EVERY, _LAST = 4, 16
 """Segments between states that are remembered, and how many at the end of a block these are among."""
 
 
