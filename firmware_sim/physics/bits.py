@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_sim.physics import _bit_kernels
+from firmware_sim.physics.cores import share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,16 +61,14 @@ class BitWindow:
         tables = self.tables
         bits, end_levels = np.empty_like(levels), np.empty_like(levels)
         parts = (tables.sums, tables.fields, tables.tails, tables.poles, tables.relevant)
-        _bit_kernels.draw_bits(
-            (*header[:2], np.uint64(header[2])),
-            shots,
-            (self.hazards, parts, tables.offset, tables.mixing),
-            (self.coefficients, self.classes),
-            (self.limit, self.certain),
-            levels,
-            bits,
-            end_levels,
-        )
+        window = (self.hazards, parts, tables.offset, tables.mixing)
+        told, sure = (self.coefficients, self.classes), (self.limit, self.certain)
+
+        def draw(part: slice) -> None:
+            mine = (header[0][part], header[1][part], np.uint64(header[2]))
+            _bit_kernels.draw_bits(mine, shots, window, told, sure, levels[part], bits[part], end_levels[part])
+
+        share(len(levels), draw)
         return bits, end_levels
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from firmware_sim.physics import _mixed_kernels
+from firmware_sim.physics.cores import share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,10 +31,15 @@ def evolve_mixed(staff: Staff, span: tuple[int, int], angles: NDArray[np.float64
     gate_segment, drives = staff.turned_by
     turned = (angles[:, gate_segment, drives], angles[:, *staff.channel_turned_by])
     channels = (staff.channel_starts, staff.channel_layout, staff.channel_jumps)
-    _mixed_kernels.advance_bindings(
-        span, *matrices, staff.templates, staff.which, staff.first, turned, staff.groups, staff.gate_layout, channels,
-        staff.layouts[0], staff.patterns, staff.blends, staff.pauli,
-    )  # fmt: skip
+
+    def advance(part: slice) -> None:
+        _mixed_kernels.advance_bindings(
+            span, matrices[0][part], matrices[1][part], staff.templates, staff.which, staff.first,
+            (turned[0][part], turned[1][part]), staff.groups, staff.gate_layout, channels, staff.layouts[0],
+            staff.patterns, staff.blends, staff.pauli,
+        )  # fmt: skip
+
+    share(len(angles), advance)
 
 
 def grow(matrices: Matrices, qubits: tuple[int, ...], more: tuple[int, ...], chip: Chip) -> Matrices:
@@ -41,11 +47,11 @@ def grow(matrices: Matrices, qubits: tuple[int, ...], more: tuple[int, ...], chi
     for qubit in sorted(set(more) - set(qubits)):
         position = sum(other < qubit for other in qubits)
         before, after = 2**position, 2 ** (len(qubits) - position)
-        shares = chip.qubits[qubit].thermal[:2]
+        populations = chip.qubits[qubit].thermal[:2]
         whole = [np.zeros((len(part), *(before, 2, after) * 2)) for part in matrices]
-        for level, share in enumerate(shares):
+        for level, population in enumerate(populations):
             for grown, part in zip(whole, matrices, strict=True):
-                scaled = share / sum(shares) * part
+                scaled = population / sum(populations) * part
                 grown[:, :, level, :, :, level] = scaled.reshape(-1, before, after, before, after)
         dim = 2 * before * after
         real, imag = (grown.reshape(-1, dim, dim) for grown in whole)

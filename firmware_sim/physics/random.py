@@ -149,11 +149,17 @@ def levels_of(
         probabilities: Of the levels of each qubit, normalised here, shape ``(n_bindings, levels, levels, ..)``.
     """
     from firmware_sim.physics import _bit_kernels
+    from firmware_sim.physics.cores import share
 
     shape = probabilities.shape[1:]
     cumulative = np.cumsum(probabilities.reshape(len(probabilities), -1), axis=1)
     cumulative /= cumulative[:, -1:]
     digits = np.indices(shape).reshape(len(shape), -1).T.astype(np.uint8, order="C")
     levels = np.empty((len(probabilities), len(shots), len(shape)), dtype=np.uint8)
-    _bit_kernels.draw_levels((*header, np.uint64(0)), shots, cumulative, digits, levels)
+
+    def draw(part: slice) -> None:
+        mine = (header[0][part], header[1][part], np.uint64(0))
+        _bit_kernels.draw_levels(mine, shots, cumulative[part], digits, levels[part])
+
+    share(len(levels), draw)
     return levels

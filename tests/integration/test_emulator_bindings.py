@@ -11,6 +11,7 @@ from qiskit.circuit import Parameter
 
 from firmware_sim.active_run import ActiveRun
 from firmware_sim.board import Loaded
+from firmware_sim.physics import cores
 from firmware_sim.rig import EmulatedRig
 from firmware_sim.search import find_truth
 from firmware_sim.sweep import Sweep
@@ -95,6 +96,14 @@ def test_bindings_together_are_bindings_alone(rig, loaded, swept, levels, mode):
         alone = bits(EmulatedRig(find_truth("pair2"), "pair2"), loaded, binding, 1, levels, mode)
         assert np.array_equal(alone[0], together[binding])
     assert len({row.tobytes() for row in together}) == 4
+
+
+def test_bits_do_not_depend_on_the_number_of_cores(monkeypatch, loaded):
+    found = []
+    for n_cores in (1, 3):
+        monkeypatch.setattr(cores, "_cores", lambda n_cores=n_cores: n_cores)
+        found.append(bits(EmulatedRig(find_truth("pair2"), "pair2"), loaded, 0, 4, 2, "density matrix"))
+    assert np.array_equal(*found)
 
 
 def test_programs_that_begin_alike_share_states_and_nothing_else(rig, loaded, swept):
