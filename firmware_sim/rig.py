@@ -156,9 +156,10 @@ class EmulatedRig:
             for origin in origins[1:]:
                 play_alone(*origin)
         else:
-            for begin in range(1, run.n_bindings, _SIDE_BY_SIDE):
+            side_by_side = max(1, min(_SIDE_BY_SIDE, _MAX_BATCH_SHOTS // run.n_shots))
+            for begin in range(1, run.n_bindings, side_by_side):
                 active.step()
-                some = origins[begin : begin + _SIDE_BY_SIDE]
+                some = origins[begin : begin + side_by_side]
                 draws = [Draws(key, number, shots) for _, number, key in some]
                 played = sweep.play(draws, [binding for binding, _, _ in some], loaded.program.n_clbits)
                 for (binding, _, _), outcome in zip(some, played, strict=True):

@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from firmware_sim.physics.random import Draws
 from firmware_sim.result_blocks import Outcome
+from qctrl.protocol import FlowOp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,6 +57,9 @@ def sweep_of(tape: Tape | None, shapes: Shapes, loaded: Loaded) -> Sweep | None:
     if tape is None or loaded.patch is None or tape.reading.loudest > _LOUDEST:
         return None
     if any(port.kind == "iq_drive" and port.max_step is not UNSET for port in loaded.setup.ports):
+        return None
+    flow = loaded.program.flow["op"].tolist()
+    if flow != [FlowOp.PLAY_BLOCK, FlowOp.END]:
         return None
     words = loaded.patch.words
     return Sweep(tape, shapes, words) if shapes.are_phases(words, tape.reading.events) else None

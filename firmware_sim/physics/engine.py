@@ -26,10 +26,11 @@ from firmware_sim.physics.segments import Segment
 from firmware_sim.physics.slow_noise import Clock, SlowNoise
 from firmware_sim.physics.states import State, extend, ground
 from firmware_sim.physics.tally import Tally
+from firmware_sim.physics.tape import Tape, tape_of
 from firmware_sim.physics.windows import Windows
 from firmware_sim.physics.workload import job_of, reach
 from firmware_sim.signal_chain import SignalChain
-from qctrl.errors import ConfigError, InstrumentFault, ResourceError
+from qctrl.errors import ConfigError, ResourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from firmware_sim.config import Truth
-    from firmware_sim.physics.tape import Tape
     from firmware_sim.physics.tree_player import TreePlayer
     from firmware_sim.shapes import Plays
     from qctrl.protocol import Program, Setup, SimOptions
@@ -206,15 +206,14 @@ class Engine:
         # Dense states hold all qubits of a block from its beginning; each doubles what a tree's gates cost.
         entries = dict.fromkeys(block.touched, 0) if self._tree is None else block.first_touch
         current = join([self._renew(branch, start_ticks) for branch in branches])
-        dark = "photons" in self._options.without
-        ringing = None if dark else self._photons.read(block, current, ends)
+        ringing = None if "photons" in self._options.without else self._photons.read(block, current, ends)
         for stretch in block.stretches([*self._windows.marks(block, deferred), *entries.values()], ends):
             current = self._enter(current, frozenset(q for q, first in entries.items() if first < stretch[-1].last))
             current = self._windows.measure(current, block, stretch[0].first, deferred, resting=ringing is not None)
             current = self._evolve(current, block, stretch, deferred, ringing)
         current = self._enter(current, block.touched)
-        if done and start_ticks == 0:
-            self.tape = self._recorded(block, current, deferred)
+        if done and start_ticks == 0 and self.choice.mode == "density matrix":
+            self.tape = self._recorded(block, current)
         if final:
             current = self._windows.measure_deferred(current, block, deferred)
         self._tally.most_branches = max(self._tally.most_branches, len(current))
@@ -355,22 +354,14 @@ class Engine:
             result.append(replace(branch, state=state))
         return result
 
-    def _recorded(self, block: Block, branches: list[Branch], deferred: frozenset[int]) -> Tape | None:
+    def _recorded(self, block: Block, branches: list[Branch]) -> Tape | None:
         """Return a block that was played from the start of a shot to the end, if that was all phases decide."""
-        if self._tree is None or len(branches) != 1 or not isinstance(branches[0].state, State):
+        state = branches[0].state
+        if self._tree is None or len(branches) > 1 or self._reach is None or not self._slow.silent:
             return None
-        reading, parts = self._tree.read(block.lines, block.start_ticks, block.plays), list(self._tree.parts)
-        talk = self._reach is None
-        if talk or not self._slow.silent or not reading.is_told or any(part.is_rigid for part in parts):
-            return None
-        last = [capture for capture in block.captures if self._readout.qubit_of(capture) in deferred]
-        found = self._measurement.windows(last, block.lines, block.start_ticks)
-        if found is None:
-            return None
-        from firmware_sim.physics.tape import Tape
-
-        qubits, windows = found
-        return Tape(parts, reading, branches[0].state.qubits, qubits, windows, self._cache, self._tally)
+        windows = self._measurement.windows(block.captures, block.lines, block.start_ticks)
+        reading = self._tree.read(block.lines, block.start_ticks, block.plays)
+        return tape_of(self._tree.parts, reading, state.qubits, windows, (self._cache, self._tally))
 
     def _half_turns(self, branch: Branch, block: Block, segment: Segment) -> NDArray[np.float64] | None:
         """Return half the angle by which slow noise turns each qubit of the state in a segment; None if there is none.
@@ -405,9 +396,5 @@ class Engine:
         return frozenset(reading | {q for q in deferred if block.starts[q] <= segment.first})
 
     def _refuse_unsafe(self) -> None:
-        if self._tally.unsafe and not self._options.allow_unsafe:
-            raise InstrumentFault(
-                f"the emulator's approximation does not hold here: {self._tally.why()}; "
-                "allow_unsafe=True goes on all the same",
-                fault_code="QC-UNSAFE",
-            )
+        if not self._options.allow_unsafe:
+            self._tally.refuse_unsafe()

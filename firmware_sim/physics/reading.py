@@ -15,6 +15,7 @@ import numpy as np
 from xxhash import xxh3_128, xxh3_128_digest
 
 from firmware_sim.physics.evolution import Part
+from firmware_sim.physics.recognition import drive_angles, recognise
 from firmware_sim.physics.segments import Segment
 
 if TYPE_CHECKING:
@@ -29,23 +30,6 @@ if TYPE_CHECKING:
 _TURN = 2 * np.pi
 _AT_REST = 1e-9
 """Deviation from the idle level that is rounding of a filter's memory, in full scales."""
-_ROUNDING_STEPS = 2.0
-"""Steps of the converter by which samples may differ from their shape: one of its own, one of a mixer correction."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Shape:
-    """Where on a drive line known shapes play."""
-
-    events: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    digests: list[bytes]
-    samples: list[NDArray[np.complex128]]
-    phases: NDArray[np.float64]
-    known: NDArray[np.bool_]
-    told: NDArray[np.bool_]
-    """Whether the phase is the one that the program's words say."""
 
 
 class Reading:
@@ -78,8 +62,11 @@ class Reading:
         self._moved: dict[int, NDArray[np.int64]] = {}
         self.asked: list[NDArray[np.int64]] = []
         """Spans of drives with known plays that passages were read in, see ``moves``."""
+        # A port with a slower clock than others stands for itself.
         shapes = {
-            k: self._shape(port, plays) for k, port in enumerate(drives) if port is not None and plays is not None
+            k: recognise(lines[port], plays, port, chain.dac_step(port))
+            for k, port in enumerate(drives)
+            if port is not None and plays is not None and chain.samples_held(port) == 1
         }
         self._shapes = {line: shape for line, shape in shapes.items() if shape is not None}
         # Play -1, which is none, has phase 0.
@@ -258,50 +245,6 @@ class Reading:
     def _content(self, port: int, begin: int, end: int, lead: tuple[int, int]) -> bytes:
         content = np.ascontiguousarray(self.lines[port][begin:end]).tobytes()
         return xxh3_128_digest(bytes(lead) + content)
-
-    def _shape(self, port: int, plays: Plays) -> _Shape | None:
-        """Recognise the plays of a drive line; None if it has none, or a slower clock than others."""
-        mine = plays.of_port(port)
-        if mine is None or self.chain.samples_held(port) != 1:
-            return None
-        line = self.lines[port]
-        tolerance = _ROUNDING_STEPS * self.chain.dac_step(port)
-        phases, known = plays.phases[port].copy(), np.zeros(len(mine.starts), dtype=np.bool_)
-        for number, samples in enumerate(mine.samples):
-            rows = np.flatnonzero(mine.shape == number)
-            found = line[mine.starts[rows, None] + np.arange(len(samples))]
-            phases[rows], known[rows] = _recognised(found, samples, phases[rows], tolerance)
-        told = phases == plays.phases[port]
-        digests = [mine.digests[k] for k in mine.shape.tolist()]
-        chosen = [mine.samples[k] for k in mine.shape.tolist()]
-        return _Shape(mine.events, mine.starts, mine.ends, digests, chosen, phases, known & mine.alone, told)
-
-
-def _recognised(
-    found: NDArray[np.complex128], samples: NDArray[np.complex128], told: NDArray[np.float64], tolerance: float
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the phases at which plays are a shape, and whether they are; what they are told to be comes first."""
-    rest = np.abs(found - np.exp(1j * told)[:, None] * samples).max(axis=1, initial=0.0)
-    if bool((rest < tolerance).all()):
-        return told, np.ones(len(told), dtype=np.bool_)
-    seen = np.angle(found @ samples.conj())
-    rest_seen = np.abs(found - np.exp(1j * seen)[:, None] * samples).max(axis=1, initial=0.0)
-    return np.where(rest < tolerance, told, seen), (rest < tolerance) | (rest_seen < tolerance)
-
-
-def drive_angles(
-    phases: NDArray[np.float64], sources: NDArray[np.int64], leads: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the phases of all drives, and 0 behind them, shape ``(..., n_segments, n + 1)``.
-
-    Args:
-        phases: Of all known plays, and 0 behind them, shape ``(..., n_plays + 1)``.
-        sources: Play of each drive in each segment, -1 for none, shape ``(n_segments, n)``.
-        leads: Phase of each LO, same shape.
-    """
-    angles = np.zeros((*phases.shape[:-1], len(sources), sources.shape[1] + 1))
-    angles[..., :-1] = phases[..., sources] + leads
-    return angles
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from qctrl.errors import InstrumentFault
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -56,6 +58,19 @@ class Tally:
     def unsafe(self) -> bool:
         """Whether results may be wrong beyond what the statistics estimate."""
         return self.truncated or self.neglected > _MOST_NEGLECTED or self.lost > _MOST_LOST
+
+    def refuse_unsafe(self) -> None:
+        """Refuse what cannot be trusted.
+
+        Raises:
+            InstrumentFault: It is unsafe.
+        """
+        if self.unsafe:
+            raise InstrumentFault(
+                f"the emulator's approximation does not hold here: {self.why()}; "
+                "allow_unsafe=True goes on all the same",
+                fault_code="QC-UNSAFE",
+            )
 
     def why(self) -> str:
         """Return why it is unsafe, and the way out."""

@@ -10,7 +10,8 @@ import numpy as np
 from xxhash import xxh3_128
 
 from firmware_sim.physics.mixed import evolve_mixed, grow
-from firmware_sim.physics.reading import drive_angles
+from firmware_sim.physics.random import header_of, levels_of
+from firmware_sim.physics.recognition import drive_angles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,8 +88,6 @@ class Tape:
             draws: The shots of each binding; all the same shots.
             n_clbits: Classical bits.
         """
-        from firmware_sim.physics.random import header_of, levels_of
-
         shots, header = draws[0].shots, header_of(draws)
         probabilities = self._outcomes(phases)
         levels = levels_of(header, shots, probabilities)
@@ -149,3 +148,24 @@ class Tape:
                 digest.update(repr((part.qubits, [id(each) for each in part.staff.segments[first:last]])).encode())
                 digest.update(np.ascontiguousarray(angles[:, first:last]).data)
                 yield part, (first, last), angles, digest.digest()
+
+
+def tape_of(
+    parts: Sequence[Part],
+    reading: Reading,
+    qubits: tuple[int, ...],
+    windows: tuple[tuple[int, ...], list[Window]] | None,
+    books: tuple[OperatorCache, Tally],
+) -> Tape | None:
+    """Return the tape of a block; None if other phases of its drives would change more than it knows.
+
+    Args:
+        parts: What its density matrix went through.
+        reading: The block.
+        qubits: Of the state in the end.
+        windows: Measured qubits and windows; None if they need integrated values.
+        books: Memory, and where to count.
+    """
+    if windows is None or any(part.is_rigid for part in parts) or not reading.is_told:
+        return None
+    return Tape(list(parts), reading, qubits, *windows, *books)
