@@ -36,7 +36,7 @@ _BATCH_BYTES: Final = 64 << 20
 _SAMPLE_COPIES: Final = 3
 """What the DACs put out, what reaches the chip, and what is computed from it."""
 _MAX_BATCH_SHOTS: Final = 1 << 20
-_SIDE_BY_SIDE: Final = 16
+_SIDE_BY_SIDE: Final = 32
 """Bindings that are played side by side, between two signs of life."""
 _ROUNDING: Final = 1e-9
 _SEED_BITS: Final = 53

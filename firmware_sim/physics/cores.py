@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MOST = 8
-"""Cores beyond which sixteen bindings leave nothing to share."""
+"""Cores beyond which the bindings that are played side by side leave little to share."""
 
 
 def share(n: int, work: Callable[[slice], object]) -> None:
