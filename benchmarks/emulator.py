@@ -153,7 +153,7 @@ def device_play(device: str, circuit: QuantumCircuit, shots: int, levels: int) -
         sequencer = Sequencer(program, setup, engine, 10**6, lambda: None, renderer)
         numbers = np.arange(shots, dtype=np.uint64)
         key = stream_key(1, 0, program.hash)
-        return sequencer.run(engine.begin(numbers, 0, key, program.n_clbits, (len(program.captures), 0)))
+        return sequencer.run(engine.begin(numbers, 0, key, program.n_clbits))
 
     renderer, cache = Renderer(program, setup, Wires(truth, setup)), OperatorCache()
     return lambda: play(cache, renderer)

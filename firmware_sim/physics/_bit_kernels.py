@@ -142,7 +142,7 @@ def draw_bits(
                     times[0, q, 0] = end
                     if moved[q]:
                         counter[0] = block + _U64(q)
-                        rates = (expected[q], up_share[q], never[q])
+                        rates = (expected[q], up_share[q])
                         draw_jumps((counter, key), (kept[q], more), rates, levels[b, shot, q], times[0, q], after[0, q])
                         end_levels[b, shot, q] = after[0, q, _JUMPS - 1]
             if any_moved:

@@ -127,7 +127,7 @@ def draw_outcomes(header: Header, shots: Words, cumulative: Reals, outcomes: Int
 
 @njit(**JIT)
 def draw_jumps(
-    header: tuple[Words, Words], random: tuple[Words, Words], hazards: tuple[Reals, Reals, Reals], level: int,
+    header: tuple[Words, Words], random: tuple[Words, Words], hazards: Hazards, level: int,
     times: Integers, after: Bytes,
 ) -> None:  # fmt: skip
     """Write when one qubit of one shot changes its level inside its window, and to which level.
@@ -135,21 +135,18 @@ def draw_jumps(
     Args:
         header: Counter of the qubit's draw block, whose last word may be changed, and key.
         random: The four words of that counter, and four for more.
-        hazards: As of :func:`draw_windows`, of one qubit; and the chance of no jump at all, by level.
+        hazards: As of :func:`draw_windows`, of one qubit.
         level: At the start.
         times: Sample of each jump, written.
         after: Level after it, written.
     """
     counter, key = header
     words, more = random
-    expected, up_share, never = hazards
+    expected, up_share = hazards
     end = expected.shape[1] - 1
     for jump in range(times.shape[0]):
         times[jump] = end
         after[jump] = level
-    # A logarithm only for those who jump, or almost.
-    if expected[level, end] <= 0.0 or 1.0 - uniform(words[0]) < (1.0 - 1e-12) * never[level]:
-        return
     begin = 0
     for jump in range(times.shape[0]):
         word = more[3] if jump == _LAST_JUMP else words[jump]
@@ -197,7 +194,8 @@ def draw_windows(
     key, binding, block = header
     expected, up_share = hazards
     times, after = jumps
-    never = np.exp(-expected[:, :, -1])
+    end = expected.shape[2] - 1
+    never = np.exp(-expected[:, :, end])
     counter = np.zeros(4, dtype=np.uint64)
     words = np.empty(4, dtype=np.uint64)
     more = np.empty(4, dtype=np.uint64)
@@ -209,8 +207,15 @@ def draw_windows(
             counter[3] = _U64(0)
             philox(counter, key, words)
             normals[shot, q] = normal(words)
-            rates = (expected[q], up_share[q], never[q])
-            draw_jumps((counter, key), (words, more), rates, levels[shot, q], times[shot, q], after[shot, q])
+            level = levels[shot, q]
+            for jump in range(times.shape[2]):
+                times[shot, q, jump] = end
+                after[shot, q, jump] = level
+            # A logarithm only for those who jump, or almost.
+            if expected[q, level, end] <= 0.0 or 1.0 - uniform(words[0]) < (1.0 - 1e-12) * never[q, level]:
+                continue
+            rates = (expected[q], up_share[q])
+            draw_jumps((counter, key), (words, more), rates, level, times[shot, q], after[shot, q])
 
 
 @njit(**JIT)
