@@ -39,6 +39,11 @@ class OperatorCache:
         self.hits = 0
         self.misses = 0
 
+    @property
+    def nbytes(self) -> int:
+        """What it may take in memory, where it is an entry of another."""
+        return self._limit_bytes
+
     def get(self, key: Hashable, build: Callable[[], Entry]) -> Entry:
         """Return the entry of ``key``, built on first use; a key says what its entry is made of, and how."""
         found = self._entries.get(key)

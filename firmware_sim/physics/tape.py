@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from xxhash import xxh3_128
 
+from firmware_sim.physics.cache import OperatorCache
 from firmware_sim.physics.mixed import evolve_mixed, grow
 from firmware_sim.physics.random import header_of, levels_of
 from firmware_sim.physics.recognition import drive_angles
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from firmware_sim.physics.bits import BitWindow
-    from firmware_sim.physics.cache import OperatorCache
     from firmware_sim.physics.mixed import Matrices
     from firmware_sim.physics.random import Draws
     from firmware_sim.physics.reading import Reading
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _EVERY, _LAST = 4, 16
 """Segments between states that are remembered, and how many at the end of a block these are among."""
+_PASSED_BYTES = 64 << 20
+"""Memory of these states: some thousand bindings of five qubits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +79,8 @@ class Tape:
     measured: tuple[int, ...]
     """Qubits of all captures, in the order in which they are drawn."""
     windows: list[Window]
-    cache: OperatorCache
+    passed: OperatorCache
+    """Memory of states that were passed."""
     tally: Tally
 
     def play(self, phases: NDArray[np.float64], draws: Sequence[Draws], n_clbits: int) -> NDArray[np.uint8]:
@@ -121,9 +124,9 @@ class Tape:
         steps = list(self._steps(phases))
         first, matrices = 0, (np.ones((len(phases), 1, 1)), np.zeros((len(phases), 1, 1)))
         for k in range(len(steps), 0, -1):
-            passed = self.cache.peek(("passed", steps[k - 1][3]))
-            if isinstance(passed, _Passed):
-                first, matrices = k, (passed.matrices[0].copy(), passed.matrices[1].copy())
+            state = self.passed.peek(steps[k - 1][3])
+            if isinstance(state, _Passed):
+                first, matrices = k, (state.matrices[0].copy(), state.matrices[1].copy())
                 break
         qubits = steps[first - 1][0].qubits if first else ()
         for k in range(first, len(steps)):
@@ -133,7 +136,7 @@ class Tape:
             evolve_mixed(part.staff, span, angles, matrices)
             if span[1] < part.staff.n_segments and part is self.parts[-1]:
                 kept = _Passed((matrices[0].copy(), matrices[1].copy()), tuple(each.staff for each in self.parts))
-                self.cache.get(("passed", name), lambda kept=kept: kept)
+                self.passed.get(name, lambda kept=kept: kept)
         return grow(matrices, qubits, self.qubits, self.reading.chip)
 
     def _steps(self, phases: NDArray[np.float64]) -> Iterator[tuple[Part, tuple[int, int], NDArray[np.float64], bytes]]:
@@ -168,4 +171,6 @@ def tape_of(
     """
     if windows is None or any(part.is_rigid for part in parts) or not reading.is_told:
         return None
-    return Tape(list(parts), reading, qubits, *windows, *books)
+    cache, tally = books
+    passed = cache.get(("passed",), lambda: OperatorCache(_PASSED_BYTES))
+    return Tape(list(parts), reading, qubits, *windows, passed, tally)
