@@ -22,8 +22,6 @@ from qctrl.errors import ConfigError, InstrumentError, ProtocolError, ResourceEr
 from qctrl.protocol import EventOp, Program, Run, Setup, SimOptions
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from firmware_sim.physics.branches import Branch
     from firmware_sim.physics.cache import OperatorCache
     from firmware_sim.physics.engine import Engine
@@ -36,8 +34,6 @@ _BATCH_BYTES: Final = 64 << 20
 _SAMPLE_COPIES: Final = 3
 """What the DACs put out, what reaches the chip, and what is computed from it."""
 _MAX_BATCH_SHOTS: Final = 1 << 20
-_SIDE_BY_SIDE: Final = 32
-"""Bindings that are played side by side, between two signs of life."""
 _ROUNDING: Final = 1e-9
 _SEED_BITS: Final = 53
 """So that a seed survives every JSON reader."""
@@ -99,9 +95,9 @@ class EmulatedRig:
     def play(self, loaded: Loaded, active: ActiveRun) -> None:
         """Play a run; see ``Rig``."""
         from firmware_sim.physics.forecast import forecast, refuse_slow
-        from firmware_sim.physics.random import Draws, stream_key
+        from firmware_sim.physics.random import stream_key
         from firmware_sim.sequencer import Sequencer
-        from firmware_sim.sweep import sweep_of
+        from firmware_sim.sweep import Origin, sweep_of
 
         run, began = active.run, time.perf_counter()
         sim = run.sim or SimOptions()
@@ -129,41 +125,30 @@ class EmulatedRig:
         job = replace(job, shots=run.n_shots, branches=min(job.branches, run.n_shots))
         expected = forecast(job, choice, bindings=run.n_bindings, captures=n_captures)
         refuse_slow(expected, sim.time_limit_s)
-        batch = max(
-            1,
-            min(
-                _MAX_BATCH_SHOTS, choice.batch_shots, _BATCH_BYTES // _bytes_per_shot(loaded.program, loaded.setup, run)
-            ),
-        )
-        end = run.first_shot + run.n_shots
-        shots = np.arange(run.first_shot, end, dtype=np.uint64)
+        fit = _BATCH_BYTES // _bytes_per_shot(loaded.program, loaded.setup, run)
+        batch = max(1, min(_MAX_BATCH_SHOTS, choice.batch_shots, fit))
         origins = [
-            (binding, number, stream_key(sim.seed or 0, pub_index, bytes.fromhex(loaded.program_hash)))
+            Origin(binding, number, stream_key(sim.seed or 0, pub_index, bytes.fromhex(loaded.program_hash)))
             for binding, pub_index, number in _origins(run, sim)
         ]
+        shots = np.arange(run.first_shot, run.first_shot + run.n_shots, dtype=np.uint64)
 
-        def play_alone(binding: int, number: int, key: NDArray[np.uint64]) -> None:
-            sequencer.bind(None if loaded.patch is None else loaded.patch.words[binding])
+        def play_alone(origin: Origin) -> None:
+            sequencer.bind(None if loaded.patch is None else loaded.patch.words[origin.binding])
             for first in range(0, run.n_shots, batch):
                 some = shots[first : first + batch]
-                begun = engine.begin(some, number, key, loaded.program.n_clbits, captures)
-                blocks.add(binding, run.first_shot + first, _outcome(sequencer.run(begun), some, run))
+                begun = engine.begin(some, origin.number, origin.key, loaded.program.n_clbits, captures)
+                blocks.add(origin.binding, run.first_shot + first, _outcome(sequencer.run(begun), some, run))
 
-        play_alone(*origins[0])
+        play_alone(origins[0])
         alike = run.capture_mode == "bits" and run.n_shots <= batch
         sweep = sweep_of(engine.tape, renderer.shapes, loaded) if alike else None
         if sweep is None:
             for origin in origins[1:]:
-                play_alone(*origin)
+                play_alone(origin)
         else:
-            side_by_side = max(1, min(_SIDE_BY_SIDE, _MAX_BATCH_SHOTS // run.n_shots))
-            for begin in range(1, run.n_bindings, side_by_side):
-                active.step()
-                some = origins[begin : begin + side_by_side]
-                draws = [Draws(key, number, shots) for _, number, key in some]
-                played = sweep.play(draws, [binding for binding, _, _ in some], loaded.program.n_clbits)
-                for (binding, _, _), outcome in zip(some, played, strict=True):
-                    blocks.add(binding, run.first_shot, outcome)
+            for binding, outcome in sweep.play(origins[1:], shots, active.step):
+                blocks.add(binding, run.first_shot, outcome)
         blocks.flush()
 
     def debug(

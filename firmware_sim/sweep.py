@@ -12,7 +12,7 @@ from firmware_sim.result_blocks import Outcome
 from qctrl.protocol import FlowOp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -25,6 +25,24 @@ _LOUDEST: Final = 0.7
 """Of full scale, up to which a shape stays within the range of both quadratures at every phase."""
 
 
+_SIDE_BY_SIDE: Final = 32
+"""Bindings that are played side by side, between two signs of life."""
+_MOST_SHOTS: Final = 1 << 20
+"""Shots of them together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """What decides the draws of a binding."""
+
+    binding: int
+    """Number in the patch."""
+    number: int
+    """Number within its pub."""
+    key: NDArray[np.uint64]
+    """Random key, as of ``random.stream_key``."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sweep:
     """The bindings of a program of one block.
@@ -33,23 +51,34 @@ class Sweep:
         tape: What the block does, as one binding played it.
         shapes: What the program plays on drives.
         words: Of that binding and all others, shape ``(n_bindings, n_slots)``.
+        n_clbits: Classical bits of the program.
     """
 
     tape: Tape
     shapes: Shapes
     words: NDArray[np.uint32]
+    n_clbits: int
 
-    def play(self, draws: Sequence[Draws], bindings: Sequence[int], n_clbits: int) -> Iterator[Outcome]:
-        """Yield what some bindings bring.
+    def play(
+        self, origins: Sequence[Origin], shots: NDArray[np.uint64], on_step: Callable[[], None]
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Yield what some bindings bring, each with its number in the patch.
 
         Args:
-            draws: The shots of each; all the same shots.
-            bindings: Rows of their words.
-            n_clbits: Classical bits.
+            origins: The bindings.
+            shots: Absolute shot indices of each, shape ``(n_shots,)``.
+            on_step: Called before bindings are played side by side.
         """
-        phases = self.shapes.phases(self.tape.reading.events, self.tape.reading.start_ticks, self.words[[*bindings]])
-        for bits in self.tape.play(phases, draws, n_clbits):
-            yield Outcome(bits)
+        reading = self.tape.reading
+        n = max(1, min(_SIDE_BY_SIDE, _MOST_SHOTS // len(shots)))
+        for first in range(0, len(origins), n):
+            on_step()
+            some = origins[first : first + n]
+            words = self.words[[origin.binding for origin in some]]
+            phases = self.shapes.phases(reading.events, reading.start_ticks, words)
+            draws = [Draws(origin.key, origin.number, shots) for origin in some]
+            for origin, bits in zip(some, self.tape.play(phases, draws, self.n_clbits), strict=True):
+                yield origin.binding, Outcome(bits)
 
 
 def sweep_of(tape: Tape | None, shapes: Shapes, loaded: Loaded) -> Sweep | None:
@@ -62,4 +91,6 @@ def sweep_of(tape: Tape | None, shapes: Shapes, loaded: Loaded) -> Sweep | None:
     if flow != [FlowOp.PLAY_BLOCK, FlowOp.END]:
         return None
     words = loaded.patch.words
-    return Sweep(tape, shapes, words) if shapes.are_phases(words, tape.reading.events) else None
+    return (
+        Sweep(tape, shapes, words, loaded.program.n_clbits) if shapes.are_phases(words, tape.reading.events) else None
+    )

@@ -81,9 +81,9 @@ def swept(monkeypatch):
     found = []
     play = Sweep.play
 
-    def spy(self, draws, bindings, n_clbits):
-        found.extend(bindings)
-        return play(self, draws, bindings, n_clbits)
+    def spy(self, origins, shots, on_step):
+        found.extend(origin.binding for origin in origins)
+        return play(self, origins, shots, on_step)
 
     monkeypatch.setattr(Sweep, "play", spy)
     return found
